@@ -1,0 +1,103 @@
+package jose
+
+import (
+	"crypto"
+	"encoding/base64"
+	"strings"
+)
+
+// MaxTokenBytes is the length of the longest compact token that [Parse] reads.
+// A real one with a few hundred groups stays below it, and it bounds what an
+// anonymous sender can make us decode.
+const MaxTokenBytes = 16 << 10
+
+// A Token is a parsed compact JWS. Nothing in it is proven before [Token.Verify]
+// returns nil. It may be used by several goroutines as long as none changes it.
+type Token struct {
+	Header  Header
+	Payload []byte // decoded; the caller's own
+
+	parsed    Header // what was sent, whatever the caller does to Header
+	unseen    string // the header's text, when the memo does not have it yet
+	input     []byte // the signed bytes: header and payload as sent
+	signature []byte
+}
+
+// Parse takes a compact JWS apart (RFC 7515 section 7.1) and reads its header.
+// It refuses, with an [*Error], whatever is not exactly one spelling of one
+// token, and every alg that is not [Supported]. It does no cryptography: that,
+// and the typ that the caller expects, come after.
+func Parse(compact string) (*Token, error) {
+	if len(compact) > MaxTokenBytes {
+		return nil, errSize
+	}
+	switch strings.Count(compact, ".") {
+	case 2:
+	case 4:
+		return nil, errEncrypted // RFC 7516 section 7.1
+	default:
+		return nil, errParts
+	}
+	first, last := strings.IndexByte(compact, '.'), strings.LastIndexByte(compact, '.')
+	header, unseen, err := headerOf(compact[:first])
+	if err != nil {
+		return nil, err
+	}
+
+	// The payload has memory of its own. A cache may keep it for hours, and must
+	// not keep the signature with it: together they are the bearer's token.
+	payload, ok := appendDecoded(nil, compact[first+1:last])
+	if !ok {
+		return nil, errPayload
+	}
+	signature := compact[last+1:]
+	buf := make([]byte, last, last+decodedLen(signature))
+	copy(buf, compact)
+	if buf, ok = appendDecoded(buf, signature); !ok {
+		return nil, errSignature
+	}
+	return &Token{
+		Header:    header,
+		Payload:   payload,
+		parsed:    header,
+		unseen:    unseen,
+		input:     buf[:last],
+		signature: buf[last:],
+	}, nil
+}
+
+// Verify checks the signature with key, which must fit the header's alg: see
+// [Fits]. Its errors are an [*Error] with AlgorithmNotAllowed, which costs
+// nothing, or SignatureInvalid. A signature has one length: the library and
+// crypto/rsa refuse every other, and ASN.1 with it. Which key may sign for which
+// issuer is the caller's question.
+func (t *Token) Verify(key crypto.PublicKey) error {
+	a, ok := algorithms[t.parsed.Algorithm]
+	if !ok || !a.fits(key) {
+		return errAlgorithmKey
+	}
+	if a.verifier.Verify(t.input, t.signature, key) != nil {
+		return errVerify
+	}
+	if t.unseen != "" {
+		verifiedHeaders.add(t.unseen, t.parsed)
+	}
+	return nil
+}
+
+// strictBase64 refuses spare bits that are not zero. Without it the last
+// character of a signature has up to sixteen spellings, and one token could take
+// sixteen places in a cache or pass a replay check sixteen times.
+var strictBase64 = base64.RawURLEncoding.Strict()
+
+func decodedLen(text string) int { return strictBase64.DecodedLen(len(text)) }
+
+// appendDecoded appends the bytes that text stands for. The decoder of
+// encoding/base64 skips line breaks, even a strict one, so they are refused here.
+func appendDecoded(dst []byte, text string) ([]byte, bool) {
+	if strings.IndexByte(text, '\n') >= 0 || strings.IndexByte(text, '\r') >= 0 {
+		return nil, false
+	}
+	dst, err := strictBase64.AppendDecode(dst, []byte(text))
+	return dst, err == nil
+}
