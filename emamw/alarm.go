@@ -1,0 +1,32 @@
+package emamw
+
+import (
+	"sync"
+	"time"
+)
+
+// alarm reports wiring mistakes, each at most once a minute: any caller can
+// trigger the checks, and a log that one caller can fill hides what matters.
+type alarm struct {
+	mu   sync.Mutex
+	last map[string]time.Time
+}
+
+const alarmInterval = time.Minute
+
+const (
+	unseenAlarm    = "emamw: a message was answered that the gate never saw, so the answer was kept in: the transport given to Handler belongs to another MCP server, or server.WithHooks replaced the hooks after emamw.New"
+	unguardedAlarm = "emamw: a message reached the MCP server on a transport without the guard, so everything with a rule is denied: wrap the transport with guard.Handler, or give a stdio or in-process transport its caller with claims.NewContext"
+)
+
+func (g *Guard) raise(text string) {
+	g.alarm.mu.Lock()
+	defer g.alarm.mu.Unlock()
+	if g.alarm.last == nil {
+		g.alarm.last = map[string]time.Time{}
+	}
+	if now := g.now(); now.Sub(g.alarm.last[text]) >= alarmInterval {
+		g.alarm.last[text] = now
+		g.log.Error(text)
+	}
+}

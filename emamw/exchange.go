@@ -1,0 +1,261 @@
+package emamw
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"sync"
+
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"github.com/emamw/mcp-ema/scopes"
+)
+
+// exchange is one request on its way through mcp-go: the caller, the verdict
+// that the gate reaches inside, and the writer that holds the answer back until
+// then. It is the request's context as well, so that the gate finds it, and one
+// allocation for all of it.
+type exchange struct {
+	context.Context
+
+	guard *Guard
+	id    *identity
+	body  limitedBody
+
+	w         http.ResponseWriter
+	flusher   http.Flusher
+	holds     bool   // a POST, whose 200 waits for the verdict
+	sessionID string // as handed to mcp-go
+	hangUp    func() // ends the request, where it opens a stream
+
+	mu      sync.Mutex
+	verdict verdict
+	denial  scopes.Decision
+	seen    bool // the gate's first hook saw the message
+	pending call // what a filter is to decide on
+	tool    string
+	rules   ruleSet // of the tool that runs
+	stand   standIn
+
+	status   int // of the answer; 0 before it
+	held     bytes.Buffer
+	flushed  bool // a flush was asked for while the answer was held
+	events   bool // the answer is an event stream
+	finished bool
+}
+
+// verdict is where an exchange stands.
+type verdict uint8
+
+const (
+	open    verdict = iota // nothing was decided: a 200 waits
+	allowed                // what mcp-go writes goes out
+	denied                 // what mcp-go writes is dropped, and the guard answers
+)
+
+// call is a message whose rule is looked at where mcp-go hands over the item.
+type call struct {
+	method    mcp.MCPMethod
+	arguments map[string]any
+}
+
+// standIn is what a refused message names in place of what it asked for. mcp-go
+// answers that it knows no such thing, and in that answer the name is put back.
+type standIn struct {
+	name, original []byte // as JSON text, without the quotes
+}
+
+type exchangeKey struct{}
+
+// Value makes the exchange and its caller findable from every context below it.
+// The caller stands before whatever the request's own context says.
+func (x *exchange) Value(key any) any {
+	if key == (exchangeKey{}) {
+		return x
+	}
+	if value := x.id.who.Value(key); value != nil {
+		return value
+	}
+	return x.Context.Value(key)
+}
+
+func exchangeFrom(ctx context.Context) *exchange {
+	x, _ := ctx.Value(exchangeKey{}).(*exchange)
+	return x
+}
+
+// settle lets the answer out. The first decision stands.
+func (x *exchange) settle() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.verdict != open {
+		return
+	}
+	x.verdict = allowed
+	x.release()
+}
+
+// deny turns the answer into a refusal. It reports false when an answer was let
+// out before: a message that a handler sent into the server itself, whose
+// refusal is that handler's to read.
+func (x *exchange) deny(d scopes.Decision) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.verdict == allowed {
+		return false
+	}
+	x.verdict, x.denial = denied, d
+	return true
+}
+
+// see marks the message as seen by the gate.
+func (x *exchange) see() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.seen = true
+}
+
+// expect notes what the filter is to decide on. It reports false when this
+// exchange was decided before: see deny.
+func (x *exchange) expect(c call) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.verdict == allowed {
+		return false
+	}
+	x.pending = c
+	return true
+}
+
+// expected returns what the filter is to decide on, and false when that is not
+// this exchange's own message.
+func (x *exchange) expected() (call, bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.pending, x.verdict != allowed && x.pending.method != ""
+}
+
+// run notes which tool was let through, and by which rules.
+func (x *exchange) run(tool string, rules ruleSet) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.tool, x.rules = tool, rules
+}
+
+// ran copies the rules of the tool that this exchange let through, and reports
+// false for another: one that a handler called in the server itself.
+func (x *exchange) ran(tool string, rules *ruleSet) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	*rules = x.rules
+	return tool != "" && x.tool == tool
+}
+
+// conceal replaces a name in mcp-go's answer by the one that was asked for.
+func (x *exchange) conceal(name, original string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.stand = standIn{name: jsonText(name), original: jsonText(original)}
+}
+
+func jsonText(s string) []byte {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return nil
+	}
+	return text[1 : len(text)-1]
+}
+
+// finish completes the answer after the transport returned.
+func (x *exchange) finish() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	defer func() { x.finished = true }()
+	switch {
+	case x.verdict == denied && x.status != http.StatusAccepted:
+		x.answerDenied()
+	case x.verdict == open && x.holds && x.status == http.StatusOK && !x.seen:
+		x.answerUnseen()
+	case x.verdict == open && x.status != http.StatusAccepted:
+		// Nothing was asked of the gate. After a 202 it may still be: legacy SSE
+		// accepts a message first and handles it then.
+		x.verdict = allowed
+		x.release()
+	}
+}
+
+// answerDenied writes the guard's refusal in place of mcp-go's answer.
+func (x *exchange) answerDenied() {
+	x.forget()
+	x.guard.answers.deny(x.w, x.denial.Scopes)
+}
+
+// forget takes out the headers of the answer that is not sent.
+func (x *exchange) forget() {
+	for _, name := range [...]string{"Content-Type", "Cache-Control", "Connection", headerSessionID} {
+		x.w.Header().Del(name)
+	}
+}
+
+// answerUnseen keeps in an answer whose message the gate never saw: the
+// transport belongs to another server, or its hooks were replaced. The handler
+// has run, but what it says stays here. mcp-go's own refusal of a message that
+// it could not read is let out, as the 400 that it is.
+func (x *exchange) answerUnseen() {
+	if !x.events && isUnreadable(x.held.Bytes()) {
+		x.w.WriteHeader(http.StatusBadRequest)
+		_, _ = x.w.Write(x.held.Bytes())
+		return
+	}
+	x.guard.raise(unseenAlarm)
+	x.forget()
+	x.guard.answers.write(x.w, http.StatusInternalServerError, "server_error")
+}
+
+// isUnreadable recognizes mcp-go's answer to a message that is no JSON-RPC
+// request: an error and no result.
+func isUnreadable(answer []byte) bool {
+	var message struct {
+		Result json.RawMessage `json:"result"`
+		Error  struct {
+			Code int `json:"code"`
+		} `json:"error"`
+	}
+	if json.Unmarshal(answer, &message) != nil || message.Result != nil {
+		return false
+	}
+	return message.Error.Code == mcp.INVALID_REQUEST || message.Error.Code == mcp.PARSE_ERROR
+}
+
+// limitedBody is the request's body up to a limit. It remembers that the limit
+// was reached, for mcp-go reports that as a message it could not read.
+type limitedBody struct {
+	io.ReadCloser
+	left     int64
+	exceeded bool
+}
+
+func (b *limitedBody) Read(p []byte) (int, error) {
+	if b.left < 0 {
+		return 0, errBodyTooLarge
+	}
+	// One byte more than allowed tells a body that fits from one that does not.
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1]
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.left -= int64(n)
+	if b.left < 0 {
+		b.exceeded = true
+		return 0, errBodyTooLarge
+	}
+	return n, err
+}
+
+type bodyTooLarge struct{}
+
+func (bodyTooLarge) Error() string { return "emamw: the request body is larger than MaxRequestBytes" }
+
+var errBodyTooLarge = bodyTooLarge{}

@@ -1,0 +1,104 @@
+package emamw
+
+import (
+	"context"
+	"slices"
+
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"github.com/emamw/mcp-ema/scopes"
+)
+
+// filterTools is asked by mcp-go for each tools/call, with the one tool that it
+// would run, and for each tools/list, with all of them. A tool that it leaves
+// out does not run. mcp-go hands over a slice of its own, so it is filtered in
+// place.
+func (g *Guard) filterTools(ctx context.Context, tools []mcp.Tool) []mcp.Tool {
+	a, ok := g.asks(ctx)
+	if !ok {
+		return tools
+	}
+	return filter(g, a, tools, mcp.MethodToolsCall, g.toolRules, func(t *mcp.Tool) {
+		if central, ok := g.rules.tools[t.Name]; ok {
+			scopes.Where(central)(t)
+		}
+	})
+}
+
+// filterPrompts is the same for prompts/get and prompts/list.
+func (g *Guard) filterPrompts(ctx context.Context, prompts []mcp.Prompt) []mcp.Prompt {
+	a, ok := g.asks(ctx)
+	if !ok {
+		return prompts
+	}
+	return filter(g, a, prompts, mcp.MethodPromptsGet, g.promptRules, func(p *mcp.Prompt) {
+		if central, ok := g.rules.prompts[p.Name]; ok {
+			scopes.ForPrompt(central)(p)
+		}
+	})
+}
+
+// filter decides on one item that is asked for, or on a list. show adds to a
+// listed item what clients should know of its central rules.
+func filter[T any](g *Guard, a asked, items []T, method mcp.MCPMethod, rules func(*T) ruleSet, show func(*T)) []T {
+	var expected call
+	own := false
+	if a.x != nil {
+		expected, own = a.x.expected()
+	}
+	if own && expected.method == method {
+		return decideOne(g, a, items, expected.arguments, rules)
+	}
+	if own && !g.hide {
+		for i := range items {
+			show(&items[i])
+		}
+		a.settle()
+		return items
+	}
+	// A list that hides what the caller may not use. Or a message without an
+	// exchange of its own, for which nobody can tell a call from a list, and
+	// whose arguments nobody knows: each item for itself, and a rule that wants
+	// to see the arguments sees none.
+	items = slices.DeleteFunc(items, func(item T) bool {
+		set := rules(&item)
+		if !own && set.dependsOnArguments() {
+			return true
+		}
+		return !g.decide(a.principal, nil, &set).Allowed
+	})
+	for i := range items {
+		show(&items[i])
+	}
+	if own {
+		a.settle()
+	}
+	return items
+}
+
+// decideOne decides on the item that mcp-go found for the message.
+func decideOne[T any](g *Guard, a asked, items []T, args map[string]any, rules func(*T) ruleSet) []T {
+	if len(items) != 1 {
+		// A filter before this one added to what was asked for. None of it is
+		// what the caller named.
+		a.deny(scopes.Decision{})
+		return nil
+	}
+	set := rules(&items[0])
+	decision := g.decide(a.principal, args, &set)
+	if decision.Allowed {
+		if tool, ok := any(&items[0]).(*mcp.Tool); ok {
+			a.x.run(tool.Name, set)
+		}
+		a.settle()
+		return items
+	}
+	// An item that the caller's lists leave out must answer like one that does
+	// not exist. One that only these arguments close is in the lists.
+	if g.hide && !g.decide(a.principal, nil, &set).Allowed {
+		a.settle()
+		return nil
+	}
+	a.deny(decision)
+	return nil
+}

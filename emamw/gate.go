@@ -1,0 +1,216 @@
+package emamw
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+
+	"github.com/emamw/mcp-ema/claims"
+	"github.com/emamw/mcp-ema/scopes"
+)
+
+// extension is the id under which a server declares that it takes part in
+// Enterprise-Managed Authorization.
+const extension = "io.modelcontextprotocol/enterprise-managed-authorization"
+
+// install puts the gate into the MCP server.
+//
+// It decides where mcp-go itself names what is asked for, because any second
+// reading of the message can be made to differ: mcp-go matches JSON keys
+// without regard to case, and takes the last of two. The filters see the very
+// tool and prompt, also for task tools and session tools, which skip the
+// handler middlewares. BeforeAny is given the pointer to the request that the
+// handler then reads, so a refused request is emptied there.
+//
+// The hooks go before those of the server's own code, which would otherwise see
+// what is about to be refused, and could stop the chain before it.
+func (g *Guard) install() {
+	hooks := g.server.GetHooks()
+	if hooks == nil {
+		hooks = &server.Hooks{}
+		server.WithHooks(hooks)(g.server)
+	}
+	hooks.OnRequestInitialization = slices.Insert(hooks.OnRequestInitialization, 0, g.onRequestInitialization)
+	hooks.OnBeforeAny = slices.Insert(hooks.OnBeforeAny, 0, g.onBeforeAny)
+	hooks.OnError = slices.Insert(hooks.OnError, 0, g.onError)
+	hooks.OnRegisterSession = slices.Insert(hooks.OnRegisterSession, 0, g.onRegisterSession)
+	hooks.OnUnregisterSession = append(hooks.OnUnregisterSession, g.onUnregisterSession)
+
+	// After a list was made, the gate has the last word on it: a hook of the
+	// server's own could add to what was left out.
+	hooks.AddAfterInitialize(g.onAfterInitialize)
+	hooks.AddAfterDiscover(g.onAfterDiscover)
+	hooks.AddAfterListTools(g.onAfterListTools)
+	hooks.AddAfterListPrompts(g.onAfterListPrompts)
+	hooks.AddAfterListResources(g.onAfterListResources)
+	hooks.AddAfterListResourceTemplates(g.onAfterListTemplates)
+	hooks.AddAfterListTasks(g.onAfterListTasks)
+	hooks.AddAfterCallTool(g.onAfterCallTool)
+
+	server.WithToolFilter(g.filterTools)(g.server)
+	server.WithPromptFilter(g.filterPrompts)(g.server)
+	server.WithResourceHandlerMiddleware(g.guardResource)(g.server)
+}
+
+// asked is one message at the gate: who asks, and the exchange to answer on.
+type asked struct {
+	principal *claims.Principal // nil for nobody
+	caller    string
+	x         *exchange // nil on a transport without the guard
+}
+
+// lookingAround marks the gate's own messages into the server, by which it
+// finds out what there is.
+type lookingAround struct{}
+
+// asks returns who asks, and false when the message is not the gate's business:
+// its own, or one of another server that shares the hooks.
+func (g *Guard) asks(ctx context.Context) (asked, bool) {
+	if s := server.ServerFromContext(ctx); s != nil && s != g.server || ctx.Value(lookingAround{}) != nil {
+		return asked{}, false
+	}
+	if x := exchangeFrom(ctx); x != nil && x.guard == g {
+		return asked{principal: x.id.principal, caller: x.id.caller, x: x}, true
+	}
+	// A transport without the guard. Somebody may have said who uses it.
+	if p, ok := claims.FromContext(ctx); ok {
+		return asked{principal: &p, caller: callerKey(&p)}, true
+	}
+	g.raise(unguardedAlarm)
+	return asked{}, true
+}
+
+// settle lets the answer out.
+func (a *asked) settle() {
+	if a.x != nil {
+		a.x.settle()
+	}
+}
+
+// deny refuses the message.
+func (a *asked) deny(d scopes.Decision) {
+	if a.x != nil {
+		a.x.deny(d)
+	}
+}
+
+// conceal answers as for a name that does not exist.
+func (a *asked) conceal(standIn, original string) {
+	if a.x != nil {
+		a.x.conceal(standIn, original)
+		a.x.settle()
+	}
+}
+
+func (g *Guard) onRequestInitialization(ctx context.Context, _ any, _ any) error {
+	if a, ok := g.asks(ctx); ok && a.x != nil {
+		a.x.see()
+	}
+	return nil
+}
+
+// onBeforeAny decides on everything but tools and prompts, whose filters do.
+// message is the pointer that the handler goes on to read.
+func (g *Guard) onBeforeAny(ctx context.Context, _ any, method mcp.MCPMethod, message any) {
+	a, ok := g.asks(ctx)
+	if !ok {
+		return
+	}
+	switch m := message.(type) {
+	case *mcp.CallToolRequest:
+		a.expect(call{method, m.GetArguments()})
+	case *mcp.GetPromptRequest:
+		a.expect(call{method, promptArguments(m)})
+	case *mcp.ListToolsRequest, *mcp.ListPromptsRequest:
+		a.expect(call{method: method})
+	case *mcp.ReadResourceRequest:
+		g.gateRead(ctx, a, m)
+	case *mcp.SubscribeRequest:
+		g.gateSubscribe(ctx, a, m)
+	case *mcp.CompleteRequest:
+		g.gateComplete(ctx, a, m)
+	case *mcp.SubscriptionsListenRequest:
+		g.gateListen(ctx, a, m)
+	case *mcp.ListResourcesRequest:
+		g.openCursor(a, method, &m.Params.Cursor)
+	case *mcp.ListResourceTemplatesRequest:
+		g.openCursor(a, method, &m.Params.Cursor)
+	case *mcp.ListTasksRequest:
+		g.openCursor(a, method, &m.Params.Cursor)
+	case *mcp.GetTaskRequest:
+		g.gateTask(a, &m.Params.TaskId)
+	case *mcp.TaskResultRequest:
+		g.gateTask(a, &m.Params.TaskId)
+	case *mcp.CancelTaskRequest:
+		g.gateTask(a, &m.Params.TaskId)
+	default:
+		// What names no item: initialize, ping, discover, log level, unsubscribe.
+		// The base scopes were asked for before mcp-go.
+		a.settle()
+	}
+}
+
+// expect notes what the filter is to decide on.
+func (a *asked) expect(c call) {
+	if a.x != nil {
+		a.x.expect(c)
+	}
+}
+
+func promptArguments(m *mcp.GetPromptRequest) map[string]any {
+	if len(m.Params.Arguments) == 0 {
+		return nil
+	}
+	args := make(map[string]any, len(m.Params.Arguments))
+	for name, value := range m.Params.Arguments {
+		args[name] = value
+	}
+	return args
+}
+
+// onError lets an answer out that mcp-go gave before the gate was asked: an
+// unknown name, parameters that it could not read.
+func (g *Guard) onError(ctx context.Context, _ any, _ mcp.MCPMethod, _ any, _ error) {
+	if a, ok := g.asks(ctx); ok {
+		a.settle()
+	}
+}
+
+// onRegisterSession notes whose a legacy SSE session is. Its id is none that the
+// guard handed to mcp-go, which is how the transports are told apart.
+func (g *Guard) onRegisterSession(ctx context.Context, session server.ClientSession) {
+	x := exchangeFrom(ctx)
+	if x != nil && x.guard == g && !x.holds && session.SessionID() != x.sessionID {
+		g.sessions.legacy.Store(session.SessionID(), x.id.caller)
+	}
+}
+
+func (g *Guard) onUnregisterSession(_ context.Context, session server.ClientSession) {
+	g.sessions.legacy.Delete(session.SessionID())
+}
+
+func (g *Guard) onAfterInitialize(ctx context.Context, _ any, _ *mcp.InitializeRequest, result *mcp.InitializeResult) {
+	if _, ok := g.asks(ctx); ok {
+		result.Capabilities.Extensions = withExtension(result.Capabilities.Extensions)
+	}
+}
+
+func (g *Guard) onAfterDiscover(ctx context.Context, _ any, _ *mcp.DiscoverRequest, result *mcp.DiscoverResult) {
+	if _, ok := g.asks(ctx); ok {
+		result.Capabilities.Extensions = withExtension(result.Capabilities.Extensions)
+	}
+}
+
+// withExtension declares the extension beside the server's own, in a copy: the
+// map is the server's and every answer shares it.
+func withExtension(own map[string]any) map[string]any {
+	extensions := make(map[string]any, len(own)+1)
+	maps.Copy(extensions, own)
+	if _, declared := extensions[extension]; !declared {
+		extensions[extension] = map[string]any{}
+	}
+	return extensions
+}

@@ -1,0 +1,142 @@
+package emamw
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"sync"
+	"time"
+	"weak"
+
+	"github.com/mark3labs/mcp-go/server"
+
+	"github.com/emamw/mcp-ema/revocation"
+	"github.com/emamw/mcp-ema/scopes"
+)
+
+// A Guard authenticates requests and authorizes what they ask for. Make one
+// with [New]; the zero Guard is of no use. It is safe for concurrent use.
+type Guard struct {
+	server     *server.MCPServer
+	issuers    issuers
+	identities *identityCache
+	revoked    *revoked
+
+	base      []string
+	baseRule  scopes.Rule
+	unruled   scopes.Rule
+	rules     rules
+	hierarchy scopes.Hierarchy
+	hide      bool
+
+	metadata *metadata
+	answers  answers
+	origins  origins
+	sessions *sessions
+	tasks    *tasks
+	streams  *streams
+
+	skew     time.Duration
+	maxBytes int64
+	now      func() time.Time
+	log      *slog.Logger
+	alarm    alarm
+
+	unruledOnce sync.Once
+}
+
+// guarded holds every server that has a gate, and does not keep it alive.
+var guarded sync.Map // weak.Pointer[server.MCPServer] -> struct{}
+
+// New validates cfg, reporting every mistake at once as a joined [*ConfigError],
+// and installs the gate in s. A server takes one guard in its life: a second
+// New for it is an error, since two gates would have to agree on every answer.
+//
+// New does no I/O. The issuers' keys are loaded and refreshed in the background
+// until ctx ends; [Guard.Ready] tells when they are there.
+//
+// Call it after s has its options, and before s serves. Tools, prompts and
+// resources may be added before and after.
+func New(ctx context.Context, s *server.MCPServer, cfg Config) (*Guard, error) {
+	if s == nil {
+		return nil, errors.New("emamw: New needs the MCP server whose tools it guards, not nil")
+	}
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	key := weak.Make(s)
+	if _, twice := guarded.LoadOrStore(key, struct{}{}); twice {
+		return nil, errors.New("emamw: New was called before for this MCP server: use that guard, its Handler serves any number of transports")
+	}
+	runtime.AddCleanup(s, func(key weak.Pointer[server.MCPServer]) { guarded.Delete(key) }, key)
+
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	trusted := newIssuers(ctx, &cfg)
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	g := &Guard{
+		server:    s,
+		base:      cfg.BaseScopes,
+		baseRule:  baseRule(cfg.BaseScopes),
+		unruled:   cfg.Unruled,
+		rules:     compileRules(cfg.Rules),
+		hierarchy: cfg.Hierarchy,
+		hide:      cfg.HideDenied,
+		metadata:  newMetadata(&cfg),
+		origins:   cfg.AllowedOrigins,
+		skew:      cfg.ClockSkew,
+		maxBytes:  cfg.MaxRequestBytes,
+		now:       cfg.Now,
+		log:       cfg.Logger,
+		tasks:     newTasks(cfg.Now),
+		sessions:  newSessions(cfg.SessionKey, cfg.PreviousSessionKeys),
+	}
+	g.answers = newAnswers(cfg.BaseScopes, g.metadata.url)
+	g.issuers = trusted
+	g.identities = newIdentityCache(cfg.TokenCacheEntries)
+	g.revoked = follow(ctx, &cfg)
+	g.streams = newStreams(ctx, g)
+	g.install()
+	return g, nil
+}
+
+// Ready returns nil once the keys of every issuer are loaded, and else waits
+// for them until ctx ends. It is meant for a readiness probe.
+func (g *Guard) Ready(ctx context.Context) error {
+	var errs []error
+	for _, iss := range g.issuers.all {
+		if err := iss.keys.Ready(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("emamw: the keys of %s are not loaded: check that this host can reach the issuer's metadata and JWKS: %w", iss.name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Revoke ends tokens before they expire: all of a subject or of a client that
+// were issued until now, or one by its id. It takes effect here with the next
+// request, on open streams at once, and on other guards that share the store as
+// soon as they hear of it. A zero Before means now, and a zero Until the time at
+// which the last token that it affects has expired.
+func (g *Guard) Revoke(ctx context.Context, r revocation.Revocation) error {
+	if r.Before.IsZero() && r.TokenID == "" {
+		r.Before = g.now()
+	}
+	if r.Until.IsZero() {
+		r.Until = g.now().Add(g.issuers.longest() + g.skew)
+	}
+	return g.revoked.revoke(ctx, r)
+}
+
+// MetadataPath is where this server's protected-resource metadata belongs: the
+// well-known path with the path of Resource appended (RFC 9728 section 3.1).
+func (g *Guard) MetadataPath() string { return g.metadata.path }
+
+// MetadataHandler serves the protected-resource metadata, for servers that route
+// [Guard.MetadataPath] past [Guard.Handler]. It answers on any path.
+func (g *Guard) MetadataHandler() http.Handler { return g.metadata }

@@ -1,0 +1,199 @@
+package emamw
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"github.com/emamw/mcp-ema/claims"
+	"github.com/emamw/mcp-ema/scopes"
+)
+
+// Handler puts the guard in front of a transport of the MCP server: streamable
+// HTTP, or legacy SSE, whose two handlers may also be wrapped one by one. It
+// answers the metadata path itself, so mount it at "/" or mount
+// [Guard.MetadataHandler] beside it:
+//
+//	mux.Handle("/mcp", guard.Handler(transport))
+//	mux.Handle(guard.MetadataPath(), guard.MetadataHandler())
+//
+// The handler of the transport sees the request without its Authorization
+// header: a token is not passed on (MCP authorization, "Token Handling").
+//
+// When it is called, the names of all tools, prompts and resources that have no
+// rule are logged once, as they fall under Config.Unruled.
+func (g *Guard) Handler(transport http.Handler) http.Handler {
+	g.reportUnruled()
+	return &handler{guard: g, transport: transport}
+}
+
+type handler struct {
+	guard     *Guard
+	transport http.Handler
+}
+
+// ServeHTTP takes the steps in this order, each before anything that a later one
+// protects: the metadata that a client without a token needs, the origin, the
+// token, the session, and then mcp-go with the gate inside.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	g := h.guard
+	if g.metadata.at(r.URL.Path) {
+		g.metadata.ServeHTTP(w, r)
+		return
+	}
+	if !g.origins.allow(w, r.Header["Origin"]) {
+		// No challenge: it is not the token that is wrong.
+		g.answers.write(w, http.StatusForbidden, "origin_not_allowed")
+		return
+	}
+	if isPreflight(r) {
+		answerPreflight(w, r)
+		return
+	}
+	id, reason := g.authenticate(r)
+	if reason != "" {
+		g.answers.refuse(w, reason)
+		return
+	}
+	session, ok := g.sessions.resolve(r.Header[headerSessionID], id)
+	if !ok || !g.sessions.owns(r, id) {
+		// The answer to a session that does not exist (MCP transports, "Session
+		// Management"): that it is another caller's is not for this one to know.
+		g.answers.write(w, http.StatusNotFound, "session_not_found")
+		return
+	}
+	if r.ContentLength > g.maxBytes {
+		g.answers.write(w, http.StatusRequestEntityTooLarge, "request_too_large")
+		return
+	}
+	h.handOver(w, r, id, session)
+}
+
+func (g *Guard) authenticate(r *http.Request) (*identity, claims.Reason) {
+	token, reason := bearer(r.Header)
+	if reason != "" {
+		return nil, reason
+	}
+	return g.identify(r.Context(), token)
+}
+
+// handOver gives the request to mcp-go with the exchange as its context.
+func (h *handler) handOver(w http.ResponseWriter, r *http.Request, id *identity, session []string) {
+	g := h.guard
+	x := &exchange{
+		Context:   r.Context(),
+		guard:     g,
+		id:        id,
+		w:         w,
+		holds:     r.Method == http.MethodPost,
+		sessionID: session[0],
+		body:      limitedBody{ReadCloser: r.Body, left: g.maxBytes},
+	}
+	if base := g.baseRule.Evaluate(scopes.Request{Principal: id.principal, Hierarchy: g.hierarchy}); !base.Allowed {
+		x.verdict, x.denial = denied, base
+	}
+	if opensStream(r) {
+		x.Context, x.hangUp = g.streams.begin(x.Context, id)
+		defer x.hangUp()
+	}
+
+	inner := r.WithContext(x)
+	inner.Body = &x.body
+	inner.Header = maps.Clone(r.Header)
+	delete(inner.Header, "Authorization")
+	inner.Header[headerSessionID] = session
+	if !g.mayEnter(x, inner) {
+		return
+	}
+
+	if flusher, ok := w.(http.Flusher); ok {
+		x.flusher = flusher
+		h.transport.ServeHTTP(streamWriter{x}, inner)
+	} else {
+		h.transport.ServeHTTP(x, inner)
+	}
+	x.finish()
+}
+
+// opensStream reports whether the request opens something that outlives its answer.
+// For a listen request it believes the header, which mcp-go compares with the
+// body, and which the gate asks for again.
+func opensStream(r *http.Request) bool {
+	return r.Method == http.MethodGet || r.Header.Get(mcp.HeaderMethod) == string(mcp.MethodSubscriptionsListen)
+}
+
+// mayEnter answers, without mcp-go, the few requests that no hook of it could
+// stop. It reports whether the request is to go on.
+func (g *Guard) mayEnter(x *exchange, r *http.Request) bool {
+	barred := x.verdict == denied
+	if !x.holds {
+		if barred {
+			g.answers.deny(x.w, x.denial.Scopes)
+		}
+		return !barred
+	}
+	modern := mcp.IsModernProtocol(r.Header.Get(mcp.HeaderProtocolVersion))
+	if !barred && !modern {
+		return true
+	}
+	body, err := io.ReadAll(&x.body)
+	if err != nil {
+		if x.body.exceeded {
+			g.answers.write(x.w, http.StatusRequestEntityTooLarge, "request_too_large")
+			return false
+		}
+		g.answers.write(x.w, http.StatusBadRequest, "invalid_request")
+		return false
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	switch {
+	case barred && !isGated(body):
+		g.answers.deny(x.w, x.denial.Scopes)
+		return false
+	case modern && isCancellation(body):
+		// Modern requests have no session, and mcp-go finds the request to
+		// cancel by its id alone: one caller could cancel another's. A modern
+		// client cancels by closing the stream.
+		x.w.WriteHeader(http.StatusAccepted)
+		return false
+	}
+	return true
+}
+
+// envelope is what mcp-go's dispatcher reads first of a message, with the same
+// decoder and the same tags, so that both read the same.
+type envelope struct {
+	Method mcp.MCPMethod `json:"method"`
+	ID     any           `json:"id,omitempty"`
+	Result any           `json:"result,omitempty"`
+}
+
+// isGated reports whether a message is one whose own rule adds to the scopes of
+// a challenge, and which the gate can refuse inside. All others are refused
+// before mcp-go when the base scopes are missing: it would run a notification's
+// handler, or open a session, without asking anybody.
+func isGated(body []byte) bool {
+	var message envelope
+	if json.Unmarshal(body, &message) != nil || message.ID == nil || message.Result != nil {
+		return false
+	}
+	switch message.Method {
+	case mcp.MethodToolsCall, mcp.MethodPromptsGet, mcp.MethodResourcesRead, mcp.MethodCompletionComplete:
+		return true
+	}
+	return false
+}
+
+// isCancellation reports whether a message is a notifications/cancelled. Only a
+// message that could spell the word is decoded.
+func isCancellation(body []byte) bool {
+	if !bytes.Contains(body, []byte("cancelled")) && !bytes.Contains(body, []byte(`\u`)) {
+		return false
+	}
+	var message envelope
+	return json.Unmarshal(body, &message) == nil && message.ID == nil && message.Method == mcp.MethodNotificationCancelled
+}

@@ -1,0 +1,157 @@
+package emamw
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/base64"
+	"slices"
+
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"github.com/emamw/mcp-ema/scopes"
+)
+
+// Lists of tools and prompts are filtered before mcp-go cuts them into pages.
+// Resources, templates and tasks have no filter: what is hidden is taken out
+// when the page is made, so a page may come short.
+
+func (g *Guard) onAfterListTools(_ context.Context, _ any, _ *mcp.ListToolsRequest, result *mcp.ListToolsResult) {
+	if g.hide {
+		result.SetCacheHints(0, mcp.CacheScopePrivate)
+	}
+}
+
+func (g *Guard) onAfterListPrompts(_ context.Context, _ any, _ *mcp.ListPromptsRequest, result *mcp.ListPromptsResult) {
+	if g.hide {
+		result.SetCacheHints(0, mcp.CacheScopePrivate)
+	}
+}
+
+func (g *Guard) onAfterListResources(ctx context.Context, _ any, _ *mcp.ListResourcesRequest, result *mcp.ListResourcesResult) {
+	a, ok := g.asks(ctx)
+	if !ok {
+		return
+	}
+	result.Resources = visible(g, a, result.Resources, func(r *mcp.Resource) (set ruleSet) {
+		set.item(g, r.Meta, g.rules.central(r.URI)...)
+		return set
+	}, func(r *mcp.Resource) {
+		for _, rule := range g.rules.central(r.URI) {
+			scopes.ForResource(rule)(r)
+		}
+	})
+	if g.hide {
+		result.NextCursor = g.sealCursor(a, mcp.MethodResourcesList, result.NextCursor)
+		result.SetCacheHints(0, mcp.CacheScopePrivate)
+	}
+}
+
+func (g *Guard) onAfterListTemplates(ctx context.Context, _ any, _ *mcp.ListResourceTemplatesRequest, result *mcp.ListResourceTemplatesResult) {
+	a, ok := g.asks(ctx)
+	if !ok {
+		return
+	}
+	text := func(t *mcp.ResourceTemplate) string {
+		if t.URITemplate == nil {
+			return ""
+		}
+		return t.URITemplate.Raw()
+	}
+	result.ResourceTemplates = visible(g, a, result.ResourceTemplates, func(t *mcp.ResourceTemplate) (set ruleSet) {
+		set.item(g, t.Meta, g.rules.central(text(t))...)
+		return set
+	}, func(t *mcp.ResourceTemplate) {
+		for _, rule := range g.rules.central(text(t)) {
+			scopes.ForTemplate(rule)(t)
+		}
+	})
+	if g.hide {
+		result.NextCursor = g.sealCursor(a, mcp.MethodResourcesTemplatesList, result.NextCursor)
+		result.SetCacheHints(0, mcp.CacheScopePrivate)
+	}
+}
+
+// visible leaves in a list what this caller is to see of it. The list is mcp-go's
+// slice of its own store's copies, but other hooks may hold it: it is not
+// changed in place.
+func visible[T any](g *Guard, a asked, items []T, rules func(*T) ruleSet, show func(*T)) []T {
+	shown := make([]T, 0, len(items))
+	for _, item := range items {
+		if g.hide || a.principal == nil {
+			if set := rules(&item); !g.decide(a.principal, nil, &set).Allowed {
+				continue
+			}
+		}
+		show(&item)
+		shown = append(shown, item)
+	}
+	return shown
+}
+
+func (g *Guard) onAfterListTasks(ctx context.Context, _ any, _ *mcp.ListTasksRequest, result *mcp.ListTasksResult) {
+	a, ok := g.asks(ctx)
+	if !ok {
+		return
+	}
+	result.Tasks = slices.DeleteFunc(slices.Clone(result.Tasks), func(task mcp.Task) bool {
+		return !g.tasks.owns(task.TaskId, a.caller)
+	})
+	if result.Tasks == nil {
+		result.Tasks = []mcp.Task{}
+	}
+	result.NextCursor = g.sealCursor(a, mcp.MethodTasksList, result.NextCursor)
+}
+
+// badCursor is one that mcp-go refuses as it refuses any that it did not make.
+const badCursor mcp.Cursor = "!"
+
+// sealCursor encrypts a cursor of mcp-go, which is the name of the last item of
+// a page: perhaps a hidden one, or the id of another caller's task. It is good
+// for this caller and this list only.
+func (g *Guard) sealCursor(a asked, method mcp.MCPMethod, cursor mcp.Cursor) mcp.Cursor {
+	if cursor == "" {
+		return ""
+	}
+	sealer := g.sessions.cursors
+	nonce := make([]byte, sealer.NonceSize(), sealer.NonceSize()+len(cursor)+sealer.Overhead())
+	_, _ = rand.Read(nonce) // never fails
+	sealed := sealer.Seal(nonce, nonce, []byte(cursor), []byte(string(method)+a.caller))
+	return mcp.Cursor(base64.RawURLEncoding.EncodeToString(sealed))
+}
+
+// openCursor puts the cursor of mcp-go back into a message, and settles what
+// needs no other decision.
+func (g *Guard) openCursor(a asked, method mcp.MCPMethod, cursor *mcp.Cursor) {
+	defer a.settle()
+	if *cursor == "" || (!g.hide && method != mcp.MethodTasksList) {
+		return
+	}
+	sealer := g.sessions.cursors
+	sealed, err := base64.RawURLEncoding.DecodeString(string(*cursor))
+	if err != nil || len(sealed) < sealer.NonceSize() {
+		*cursor = badCursor
+		return
+	}
+	nonce, text := sealed[:sealer.NonceSize()], sealed[sealer.NonceSize():]
+	opened, err := sealer.Open(nil, nonce, text, []byte(string(method)+a.caller))
+	if err != nil {
+		*cursor = badCursor
+		return
+	}
+	*cursor = mcp.Cursor(opened)
+}
+
+// newCursorSealer makes the cipher for cursors out of a derived key.
+func newCursorSealer(key []byte) cipher.AEAD {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		panic("emamw: a derived key has the size of an AES-256 key: " + err.Error())
+	}
+	sealer, err := cipher.NewGCM(block)
+	if err != nil {
+		panic("emamw: AES has the block size of GCM: " + err.Error())
+	}
+	return sealer
+}

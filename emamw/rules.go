@@ -1,0 +1,154 @@
+package emamw
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"github.com/emamw/mcp-ema/claims"
+	"github.com/emamw/mcp-ema/scopes"
+)
+
+// rules are the central rules of a Config, made ready for requests.
+type rules struct {
+	tools, prompts map[string]scopes.Rule
+	resources      []pattern
+}
+
+type pattern struct {
+	text string
+	rule scopes.Rule
+}
+
+func compileRules(r Rules) rules {
+	compiled := rules{tools: r.Tools, prompts: r.Prompts}
+	for _, text := range slices.Sorted(maps.Keys(r.Resources)) {
+		compiled.resources = append(compiled.resources, pattern{text, r.Resources[text]})
+	}
+	return compiled
+}
+
+// matches reports whether uri is one that the pattern stands for, with * for
+// any run of characters. The URI is compared as it is written: a rule for
+// file:///etc/* does not cover file:///%65tc/passwd, so a handler must not
+// decode what it was given.
+func (p pattern) matches(uri string) bool {
+	first, rest, wild := strings.Cut(p.text, "*")
+	if !wild {
+		return uri == p.text
+	}
+	if !strings.HasPrefix(uri, first) {
+		return false
+	}
+	uri = uri[len(first):]
+	parts := strings.Split(rest, "*")
+	last := parts[len(parts)-1]
+	for _, part := range parts[:len(parts)-1] {
+		i := strings.Index(uri, part)
+		if i < 0 {
+			return false
+		}
+		uri = uri[i+len(part):]
+	}
+	return strings.HasSuffix(uri, last)
+}
+
+// central returns every rule whose pattern covers uri.
+func (r *rules) central(uri string) []scopes.Rule {
+	var found []scopes.Rule
+	for _, p := range r.resources {
+		if p.matches(uri) {
+			found = append(found, p.rule)
+		}
+	}
+	return found
+}
+
+// baseRule is what every request needs. Unlike the rule of a tool it asks
+// services and users alike.
+func baseRule(tokens []string) scopes.Rule {
+	if len(tokens) == 0 {
+		return scopes.Authenticated()
+	}
+	each := []scopes.Rule{}
+	for _, token := range tokens {
+		each = append(each, scopes.Scope(token))
+	}
+	return scopes.Any(scopes.All(each...), scopes.All(append(each, scopes.Service())...))
+}
+
+// ruleSet is all that must hold for one item. Few items have more than an
+// annotation, so the first has its own place and no memory is needed for it.
+type ruleSet struct {
+	first scopes.Rule
+	more  []scopes.Rule
+	count int
+}
+
+func (s *ruleSet) add(rules ...scopes.Rule) {
+	for _, rule := range rules {
+		if s.count == 0 {
+			s.first = rule
+		} else {
+			s.more = append(s.more, rule)
+		}
+		s.count++
+	}
+}
+
+// item adds the rules of one item: its annotation and the central rules for it,
+// or Unruled when there is neither.
+func (s *ruleSet) item(g *Guard, meta *mcp.Meta, central ...scopes.Rule) {
+	annotated, ok := scopes.FromMeta(meta)
+	if ok {
+		s.add(annotated)
+	}
+	s.add(central...)
+	if !ok && len(central) == 0 {
+		s.add(g.unruled)
+	}
+}
+
+func (s *ruleSet) dependsOnArguments() bool {
+	return s.first.DependsOnArguments() || slices.ContainsFunc(s.more, scopes.Rule.DependsOnArguments)
+}
+
+// decide evaluates the rules, and the base scopes with them, so that one
+// challenge names everything that the operation needs.
+func (g *Guard) decide(p *claims.Principal, args map[string]any, s *ruleSet) scopes.Decision {
+	q := scopes.Request{Principal: p, Arguments: args, Hierarchy: g.hierarchy}
+	holds := s.count > 0 && g.baseRule.Evaluate(q).Allowed && s.first.Evaluate(q).Allowed
+	for _, rule := range s.more {
+		holds = holds && rule.Evaluate(q).Allowed
+	}
+	if holds {
+		return scopes.Decision{Allowed: true}
+	}
+	all := append([]scopes.Rule{g.baseRule, s.first}, s.more...)
+	d := scopes.All(all...).Evaluate(q)
+	if d.Allowed {
+		// A When rule that changed its mind. It said no, and that stands.
+		return scopes.Decision{Reason: claims.PolicyError}
+	}
+	return d
+}
+
+func (g *Guard) toolRules(t *mcp.Tool) (s ruleSet) {
+	if central, ok := g.rules.tools[t.Name]; ok {
+		s.item(g, t.Meta, central)
+		return s
+	}
+	s.item(g, t.Meta)
+	return s
+}
+
+func (g *Guard) promptRules(p *mcp.Prompt) (s ruleSet) {
+	if central, ok := g.rules.prompts[p.Name]; ok {
+		s.item(g, p.Meta, central)
+		return s
+	}
+	s.item(g, p.Meta)
+	return s
+}

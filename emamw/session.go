@@ -1,0 +1,137 @@
+package emamw
+
+import (
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// headerSessionID is the header of the MCP streamable HTTP transport, in the
+// canonical form of net/http.
+const headerSessionID = "Mcp-Session-Id"
+
+// isolatedPrefix begins the ids of callers who brought none.
+const isolatedPrefix = "emamw-"
+
+// sessions ties the ids of sessions to callers. An id is no authentication (MCP
+// security best practices): whoever learns one must not be able to use it. The
+// guard appends a keyed hash of id and caller on the way out and checks and
+// strips it on the way in, so replicas with the same key share no state.
+type sessions struct {
+	keys    [][]byte // the first one seals
+	cursors cipher.AEAD
+
+	// legacy holds the sessions of the SSE transport, whose ids the guard cannot
+	// seal: id -> caller.
+	legacy sync.Map
+}
+
+// boundSession is the last session that a caller was seen with, so that its
+// hash is not computed for each request.
+type boundSession struct {
+	seen     atomic.Pointer[sessionPair]
+	isolated atomic.Pointer[[]string]
+}
+
+type sessionPair struct {
+	sealed string
+	id     []string
+}
+
+func newSessions(key []byte, previous [][]byte) *sessions {
+	if key == nil {
+		key = make([]byte, sha256.Size)
+		_, _ = rand.Read(key) // never fails
+	}
+	s := &sessions{keys: [][]byte{derive(key, "session")}, cursors: newCursorSealer(derive(key, "cursor"))}
+	for _, key := range previous {
+		s.keys = append(s.keys, derive(key, "session"))
+	}
+	return s
+}
+
+// derive makes a key for one purpose, so that what is sealed for one is never
+// accepted for another.
+func derive(key []byte, purpose string) []byte {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("emamw " + purpose))
+	return mac.Sum(nil)
+}
+
+// sum is the hash in the text that is compared: the last character of base64
+// has spare bits, and decoded bytes would let a hash be spelled in several ways.
+func sum(key []byte, id, caller string) string {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(id))
+	mac.Write([]byte{0})
+	mac.Write([]byte(caller))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// seal returns the id as the client is to hold it.
+func (s *sessions) seal(id, caller string) string {
+	return id + "." + sum(s.keys[0], id, caller)
+}
+
+// open returns the id behind a sealed one, and false for an id that was sealed
+// for another caller, with another key, or not at all.
+func (s *sessions) open(sealed string, id *identity) (bare []string, ok bool) {
+	if seen := id.session.seen.Load(); seen != nil && seen.sealed == sealed {
+		return seen.id, true
+	}
+	dot := strings.LastIndexByte(sealed, '.')
+	if dot < 0 {
+		return nil, false
+	}
+	for _, key := range s.keys {
+		if subtle.ConstantTimeCompare([]byte(sum(key, sealed[:dot], id.caller)), []byte(sealed[dot+1:])) == 1 {
+			pair := &sessionPair{sealed: sealed, id: []string{sealed[:dot]}}
+			id.session.seen.Store(pair)
+			return pair.id, true
+		}
+	}
+	return nil, false
+}
+
+// isolated returns the session id of a caller who brought none. mcp-go would
+// take "" for all of them: one session in which one caller's notifications reach
+// another's stream, and one can cancel another's call.
+func (s *sessions) isolated(id *identity) []string {
+	if made := id.session.isolated.Load(); made != nil {
+		return *made
+	}
+	made := []string{isolatedPrefix + sum(s.keys[0], isolatedPrefix, id.caller)}
+	id.session.isolated.Store(&made)
+	return made
+}
+
+// resolve returns the session id to hand to mcp-go for a request with these
+// values of the session header.
+func (s *sessions) resolve(values []string, id *identity) (bare []string, ok bool) {
+	switch {
+	case len(values) == 0 || (len(values) == 1 && values[0] == ""):
+		return s.isolated(id), true
+	case len(values) > 1:
+		return nil, false // mcp-go reads the first, a proxy might read the last
+	}
+	return s.open(values[0], id)
+}
+
+// owns reports whether the caller may post to the legacy SSE session that the
+// query names. An id that no such session has is left to mcp-go, which does not
+// know it either.
+func (s *sessions) owns(r *http.Request, id *identity) bool {
+	if r.URL.RawQuery == "" {
+		return true
+	}
+	// The first of several, as mcp-go reads it.
+	owner, known := s.legacy.Load(r.URL.Query().Get("sessionId"))
+	return !known || owner == id.caller
+}

@@ -1,0 +1,202 @@
+package emamw_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+
+	"github.com/emamw/mcp-ema/emamw"
+	"github.com/emamw/mcp-ema/emamwtest"
+	"github.com/emamw/mcp-ema/revocation"
+)
+
+// opener opens a stream of one of the three sorts for the holder of a token.
+type opener struct {
+	name    string
+	options []benchOption
+	request func(token string, ctx context.Context) *http.Request
+}
+
+var openers = []opener{
+	{"GET", []benchOption{stateless}, func(token string, ctx context.Context) *http.Request {
+		return newRequest(http.MethodGet, token, "", within(ctx))
+	}},
+	{"subscriptions/listen", nil, func(token string, ctx context.Context) *http.Request {
+		return listenRequest(token, map[string]any{"toolsListChanged": true}, within(ctx))
+	}},
+	{"legacy SSE", []benchOption{sse}, func(token string, ctx context.Context) *http.Request {
+		r := newRequest(http.MethodGet, token, "", within(ctx))
+		r.URL.Path = "/sse"
+		return r
+	}},
+}
+
+func sse(c *benchConfig) {
+	c.transport = func(s *server.MCPServer) http.Handler { return server.NewSSEServer(s) }
+}
+
+func listenRequest(token string, notifications map[string]any, options ...requestOption) *http.Request {
+	return newRequest(http.MethodPost, token, message("subscriptions/listen", map[string]any{
+		"notifications": notifications,
+		"_meta": map[string]any{
+			mcp.MetaKeyProtocolVersion: modern, mcp.MetaKeyClientInfo: map[string]any{"name": "c", "version": "1"}, mcp.MetaKeyClientCapabilities: map[string]any{},
+		},
+	}), append([]requestOption{header("Mcp-Protocol-Version", modern), header("Mcp-Method", "subscriptions/listen")}, options...)...)
+}
+
+// A stream ends with the token that opened it, give or take the clock skew.
+func TestStreamsEndWithTheirToken(t *testing.T) {
+	for _, o := range openers {
+		t.Run(o.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, o.options...)
+				ended := make(chan time.Duration, 1)
+				begin := time.Now()
+				token := b.as.Mint(emamwtest.Token{Lifetime: 10 * time.Minute})
+				go func() {
+					b.handler.ServeHTTP(&reading{header: http.Header{}}, o.request(token, t.Context()))
+					ended <- time.Since(begin)
+				}()
+				time.Sleep(10 * time.Minute)
+				synctest.Wait()
+				select {
+				case after := <-ended:
+					t.Fatalf("ended after %v, before its token", after)
+				default:
+				}
+				time.Sleep(31 * time.Second)
+				synctest.Wait()
+				select {
+				case <-ended:
+				default:
+					t.Error("the stream outlives its token")
+				}
+			})
+		})
+	}
+}
+
+// A revocation ends the open streams of whom it names, and of nobody else.
+func TestStreamsEndOnRevocation(t *testing.T) {
+	for _, o := range openers {
+		t.Run(o.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, o.options...)
+				ended := map[string]bool{}
+				done := make(chan string, 2)
+				ctx, cancel := context.WithCancel(t.Context())
+				for _, user := range []string{"alice", "bob"} {
+					token := b.as.Mint(emamwtest.Token{Subject: user, Lifetime: time.Hour})
+					go func() {
+						b.handler.ServeHTTP(&reading{header: http.Header{}}, o.request(token, ctx))
+						done <- user
+					}()
+				}
+				synctest.Wait()
+				if err := b.guard.Revoke(t.Context(), revocation.Revocation{Issuer: issuer, Subject: "alice"}); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				for len(done) > 0 {
+					ended[<-done] = true
+				}
+				if !ended["alice"] || ended["bob"] {
+					t.Errorf("ended: %v, want alice's only", ended)
+				}
+				cancel()
+				synctest.Wait()
+			})
+		})
+	}
+}
+
+// A revocation takes effect with the next request, also for a token whose
+// verification is remembered; a new token of the same person works.
+func TestRevocation(t *testing.T) {
+	tests := []struct {
+		name    string
+		revoke  revocation.Revocation
+		revoked bool
+	}{
+		{"the subject", revocation.Revocation{Issuer: issuer, Subject: "alice"}, true},
+		{"the client", revocation.Revocation{Issuer: issuer, ClientID: "mcp-client"}, true},
+		{"the token", revocation.Revocation{Issuer: issuer, TokenID: "t1"}, true},
+		{"another subject", revocation.Revocation{Issuer: issuer, Subject: "bob"}, false},
+		{"another issuer's subject", revocation.Revocation{Issuer: "https://other.example", Subject: "alice"}, false},
+		{"another tenant's subject", revocation.Revocation{Issuer: issuer, Tenant: "acme", Subject: "alice"}, false},
+		{"another token", revocation.Revocation{Issuer: issuer, TokenID: "t2"}, false},
+	}
+	for _, tt := range tests {
+		for _, cached := range []int{0, -1} {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, with(func(c *emamw.Config) { c.TokenCacheEntries = cached }))
+				token := b.as.Mint(emamwtest.Token{ID: "t1"})
+				if _, err := b.guard.Verify(t.Context(), token); err != nil {
+					t.Fatal(err)
+				}
+				if err := b.guard.Revoke(t.Context(), tt.revoke); err != nil {
+					t.Fatal(err)
+				}
+				_, err := b.guard.Verify(t.Context(), token)
+				if (err != nil) != tt.revoked {
+					t.Errorf("%s: got %v", tt.name, err)
+				}
+				if tt.revoked {
+					b.wantAnswer(b.post(token, "{}"), 401, `Bearer error="invalid_token", `+whereToAsk)
+				}
+				time.Sleep(time.Second)
+				if _, err := b.guard.Verify(t.Context(), b.as.Mint(emamwtest.Token{ID: "t3"})); err != nil {
+					t.Errorf("%s: a token issued afterwards: %v", tt.name, err)
+				}
+			})
+		}
+	}
+}
+
+// A refused listen request ends at once, although mcp-go would wait for the
+// client to leave, and subscribes to nothing.
+func TestListenIsGated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, before(furnish))
+		a := b.do(listenRequest(b.token(), map[string]any{"resourceSubscriptions": []string{"file:///fixed"}}))
+		b.wantAnswer(a, 403, challengeFor("fixed"))
+
+		// A listen whose header does not say so would have no end.
+		r := listenRequest(b.token("fixed"), map[string]any{"resourceSubscriptions": []string{"file:///fixed"}})
+		r.Header.Del("Mcp-Method")
+		if a := b.do(r); a.Code != http.StatusBadRequest {
+			t.Errorf("without its header: %d", a.Code)
+		}
+
+		stream := openStream(b.handler, listenRequest(b.token("fixed"), map[string]any{"resourceSubscriptions": []string{"file:///fixed"}}, within(t.Context())))
+		synctest.Wait()
+		if !strings.Contains(stream.String(), "file:///fixed") {
+			t.Errorf("with its scope: %q", stream.String())
+		}
+		b.guard.Revoke(t.Context(), revocation.Revocation{Issuer: issuer, Subject: "alice"})
+		synctest.Wait()
+	})
+}
+
+// With HideDenied a listen request quietly leaves out what the caller may not
+// see, whether it exists or not.
+func TestListenHides(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, before(furnish), with(func(c *emamw.Config) { c.HideDenied = true }))
+		stream := openStream(b.handler, listenRequest(b.token("text"), map[string]any{
+			"resourceSubscriptions": []string{"file:///fixed", "file:///a.txt", "other:///none"},
+		}, within(t.Context())))
+		synctest.Wait()
+		if text := stream.String(); !strings.Contains(text, "a.txt") || strings.Contains(text, "fixed") || strings.Contains(text, "none") {
+			t.Errorf("acknowledged %q", text)
+		}
+		b.guard.Revoke(t.Context(), revocation.Revocation{Issuer: issuer, Subject: "alice"})
+		synctest.Wait()
+	})
+}

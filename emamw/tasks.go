@@ -1,0 +1,102 @@
+package emamw
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"github.com/emamw/mcp-ema/scopes"
+)
+
+const (
+	// maxTasks bounds the tasks whose owners are known, and taskLife how long
+	// each is. What was forgotten is nobody's: closed.
+	maxTasks = 100_000
+	taskLife = 24 * time.Hour
+)
+
+// tasks knows who made each task. mcp-go ties a task to a session, and where
+// there is none, every caller can list all tasks and read their results.
+type tasks struct {
+	now func() time.Time
+
+	mu     sync.RWMutex
+	owners map[string]owner
+	oldest []string // ids in the order of their making
+}
+
+type owner struct {
+	caller  string
+	rules   ruleSet // of the tool that runs
+	expires time.Time
+}
+
+func newTasks(now func() time.Time) *tasks {
+	return &tasks{now: now, owners: map[string]owner{}}
+}
+
+func (t *tasks) add(id, caller string, rules ruleSet) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.now()
+	for len(t.oldest) > 0 {
+		first := t.oldest[0]
+		if len(t.oldest) < maxTasks && now.Before(t.owners[first].expires) {
+			break
+		}
+		delete(t.owners, first)
+		t.oldest = t.oldest[1:]
+	}
+	t.owners[id] = owner{caller: caller, rules: rules, expires: now.Add(taskLife)}
+	t.oldest = append(t.oldest, id)
+}
+
+func (t *tasks) find(id, caller string) (owner, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	o, ok := t.owners[id]
+	return o, ok && caller != "" && o.caller == caller && t.now().Before(o.expires)
+}
+
+// owns reports whether the caller made the task.
+func (t *tasks) owns(id, caller string) bool {
+	_, ok := t.find(id, caller)
+	return ok
+}
+
+// onAfterCallTool notes whose a new task is. The client learns its id only
+// afterwards, so nobody can ask for it before.
+func (g *Guard) onAfterCallTool(ctx context.Context, _ any, request *mcp.CallToolRequest, result any) {
+	created, ok := result.(*mcp.CreateTaskResult)
+	if !ok {
+		return
+	}
+	a, ok := g.asks(ctx)
+	if !ok || a.principal == nil {
+		return
+	}
+	var rules ruleSet
+	if a.x == nil || !a.x.ran(request.Params.Name, &rules) {
+		rules.add(scopes.Authenticated()) // what remains known is whose it is
+	}
+	g.tasks.add(created.Task.TaskId, a.caller, rules)
+}
+
+// gateTask decides on tasks/get, tasks/result and tasks/cancel. Another caller's
+// task answers as one that does not exist.
+func (g *Guard) gateTask(a asked, id *string) {
+	o, ok := g.tasks.find(*id, a.caller)
+	if !ok {
+		*id = ""
+		a.settle()
+		return
+	}
+	if decision := g.decide(a.principal, nil, &o.rules); !decision.Allowed {
+		*id = ""
+		a.deny(decision)
+		return
+	}
+	a.settle()
+}

@@ -1,0 +1,239 @@
+package emamw
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"slices"
+	"time"
+	"unsafe"
+
+	"github.com/emamw/mcp-ema/claims"
+	"github.com/emamw/mcp-ema/internal/jose"
+	"github.com/emamw/mcp-ema/internal/keys"
+)
+
+// A TokenError is why a token was refused. Its text names the reason and never
+// anything out of the token.
+type TokenError struct {
+	Reason claims.Reason
+}
+
+func (e *TokenError) Error() string {
+	return "emamw: token refused: " + string(e.Reason)
+}
+
+// identity is a verified token, as the cache keeps it: what it says and what
+// was derived from it, but not the token.
+type identity struct {
+	principal  *claims.Principal // shared by requests: handed out only as copies
+	who        context.Context   // holds the principal, for requests to look it up in
+	issuer     *issuer
+	generation uint64 // of the issuer's keys when the signature was checked
+	expires    time.Time
+	caller     string // the principal and its client in one string: who owns sessions and tasks
+	size       int    // bytes that it keeps in memory, roughly
+
+	session boundSession // what the caller's requests carry as their session
+}
+
+// Verify authenticates a token as the guard does for a request: signature,
+// issuer, type, audience, times, tenant, revocation. The Principal is the
+// caller's own copy. The error is a [*TokenError]; when its Reason is Undecided
+// the token may be good, and the caller should be told to try again.
+func (g *Guard) Verify(ctx context.Context, token string) (*claims.Principal, error) {
+	id, reason := g.identify(ctx, token)
+	if reason != "" {
+		return nil, &TokenError{reason}
+	}
+	return id.principal.Clone(), nil
+}
+
+// identify looks a token up among those that were verified, or verifies it.
+func (g *Guard) identify(ctx context.Context, token string) (*identity, claims.Reason) {
+	switch {
+	case token == "":
+		return nil, claims.TokenMissing
+	case len(token) > jose.MaxTokenBytes:
+		return nil, claims.TokenMalformed
+	}
+	// Only the hash of a token is kept: a heap dump holds no bearer tokens.
+	sum := sha256.Sum256(unsafe.Slice(unsafe.StringData(token), len(token)))
+	id, reason := g.identities.load(ctx, sum, g.now, func() (*identity, claims.Reason) {
+		return g.verify(ctx, token)
+	})
+	if reason != "" {
+		return nil, reason
+	}
+	return id, g.revoked.reason(ctx, id.principal)
+}
+
+// verify checks a token in the order of cost: what can be refused for nothing
+// comes first, so that a flood of expired or foreign tokens pays for no
+// signature. The holder of a token can read it, so nothing is given away by it.
+func (g *Guard) verify(ctx context.Context, token string) (*identity, claims.Reason) {
+	t, err := jose.Parse(token)
+	if err != nil {
+		return nil, reasonOf(err)
+	}
+	payload, err := claims.ParsePayload(t.Payload)
+	if err != nil {
+		return nil, reasonOf(err)
+	}
+	iss, tenant, reason := g.issuerOf(payload)
+	if reason != "" {
+		return nil, reason
+	}
+	if reason := iss.suits(t.Header); reason != "" {
+		return nil, reason
+	}
+	expires, reason := g.lifetime(payload, iss.maxAge)
+	if reason != "" {
+		return nil, reason
+	}
+	if reason := iss.addresses(payload); reason != "" {
+		return nil, reason
+	}
+	// Read before the key: should a key be withdrawn between here and there, the
+	// identity is out of date at once.
+	generation := iss.keys.Generation()
+	key, err := iss.keys.Key(ctx, t.Header.KeyID, t.Header.Algorithm)
+	if err != nil {
+		return nil, reasonOf(err)
+	}
+	if err := t.Verify(key); err != nil {
+		return nil, reasonOf(err)
+	}
+	principal, err := iss.mapper.Map(ctx, payload)
+	if err != nil {
+		return nil, reasonOf(err)
+	}
+	if !iss.admits(tenant, principal.Tenant) {
+		return nil, claims.TenantNotAllowed
+	}
+	return &identity{
+		principal:  principal,
+		who:        claims.NewContext(context.Background(), *principal),
+		issuer:     iss,
+		generation: generation,
+		expires:    expires,
+		caller:     callerKey(principal),
+		size:       len(t.Payload) * 3,
+	}, ""
+}
+
+// issuerOf finds the issuer that the token claims to come from. Trust begins
+// with the configured list: no key is looked up for another name.
+func (g *Guard) issuerOf(p *claims.Payload) (*issuer, string, claims.Reason) {
+	name, present, err := p.Text("iss")
+	if err != nil {
+		return nil, "", reasonOf(err)
+	}
+	if !present {
+		return nil, "", claims.ClaimMissing
+	}
+	iss, tenant := g.issuers.find(name)
+	if iss == nil {
+		return nil, "", claims.IssuerUntrusted
+	}
+	return iss, tenant, ""
+}
+
+// suits checks the header: an algorithm off the list is refused before any key
+// is looked up (RFC 8725 section 3.1), and so is another kind of token, which
+// the issuer may well sign with the same key (section 3.11).
+func (iss *issuer) suits(h jose.Header) claims.Reason {
+	switch {
+	case !slices.Contains(iss.algorithms, h.Algorithm):
+		return claims.AlgorithmNotAllowed
+	case !slices.Contains(iss.types, h.Type):
+		return claims.TypeNotAllowed
+	}
+	return ""
+}
+
+// lifetime checks exp, nbf and iat against the clock (RFC 7519 sections 4.1.4
+// to 4.1.6) and returns when the token expires.
+func (g *Guard) lifetime(p *claims.Payload, maxAge time.Duration) (time.Time, claims.Reason) {
+	now := g.now()
+	expires, present, err := p.Time("exp")
+	switch {
+	case err != nil:
+		return time.Time{}, reasonOf(err)
+	case !present:
+		return time.Time{}, claims.ClaimMissing
+	case !now.Before(expires.Add(g.skew)):
+		return time.Time{}, claims.TokenExpired
+	}
+	if notBefore, present, err := p.Time("nbf"); err != nil {
+		return time.Time{}, reasonOf(err)
+	} else if present && now.Before(notBefore.Add(-g.skew)) {
+		return time.Time{}, claims.TokenNotYetValid
+	}
+	issued, present, err := p.Time("iat")
+	switch {
+	case err != nil:
+		return time.Time{}, reasonOf(err)
+	case !present:
+		issued = now // a token that does not tell its age may live no longer from now on
+	case now.Before(issued.Add(-g.skew)):
+		return time.Time{}, claims.TokenNotYetValid
+	}
+	if expires.Sub(issued) > maxAge {
+		return time.Time{}, claims.TokenLivesTooLong
+	}
+	return expires, ""
+}
+
+// addresses checks that the token is for this server, and that it is a bearer
+// token: cnf binds one to a key, and to accept it without a proof of that key
+// would undo the binding (RFC 9449 section 7.2, RFC 8705 section 3).
+func (iss *issuer) addresses(p *claims.Payload) claims.Reason {
+	audience, err := iss.mapper.Audience(p)
+	if err != nil {
+		return reasonOf(err)
+	}
+	if !slices.ContainsFunc(audience, func(aud string) bool { return slices.Contains(iss.audiences, aud) }) {
+		return claims.AudienceMismatch
+	}
+	if _, bound := p.Lookup("cnf"); bound {
+		return claims.ConfirmationRequired
+	}
+	return ""
+}
+
+// admits checks the tenant against the list, and against the one in the name of
+// an issuer that serves several.
+func (iss *issuer) admits(named, tenant string) bool {
+	if named != "" && tenant != "" && named != tenant {
+		return false
+	}
+	if tenant == "" {
+		tenant = named
+	}
+	return len(iss.tenants) == 0 || slices.Contains(iss.tenants, tenant)
+}
+
+// callerKey tells callers apart for sessions and tasks. The client is part of
+// it: two clients of one person are two parties (RFC 6749 section 1.1).
+func callerKey(p *claims.Principal) string { return p.Key() + p.ClientID }
+
+// reasonOf reads the reason out of an error of the packages that verify.
+func reasonOf(err error) claims.Reason {
+	var (
+		token *jose.Error
+		claim *claims.Error
+		key   *keys.Error
+	)
+	switch {
+	case errors.As(err, &token):
+		return token.Reason
+	case errors.As(err, &claim):
+		return claim.Reason
+	case errors.As(err, &key):
+		return key.Reason
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return claims.Canceled
+	}
+	return claims.Internal
+}
