@@ -106,8 +106,9 @@ func New(ctx context.Context, s *server.MCPServer, cfg Config) (*Guard, error) {
 	return g, nil
 }
 
-// Ready returns nil once the keys of every issuer are loaded, and else waits
-// for them until ctx ends. It is meant for a readiness probe.
+// Ready returns nil when the keys of every issuer are loaded. While the first
+// load is under way it waits for that, two seconds at most or until ctx ends. It
+// is meant for a readiness probe.
 func (g *Guard) Ready(ctx context.Context) error {
 	var errs []error
 	for _, iss := range g.issuers.all {

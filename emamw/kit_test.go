@@ -112,7 +112,7 @@ func newBench(t *testing.T, options ...benchOption) *bench {
 	}
 	b.handler = b.guard.Handler(c.transport(b.mcp))
 	if err := b.guard.Ready(t.Context()); err != nil {
-		t.Fatal(err)
+		t.Fatal(err, b.logs)
 	}
 	return b
 }

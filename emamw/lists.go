@@ -129,7 +129,7 @@ func (g *Guard) openCursor(a asked, method mcp.MCPMethod, cursor *mcp.Cursor) {
 		return
 	}
 	sealer := g.sessions.cursors
-	sealed, err := base64.RawURLEncoding.DecodeString(string(*cursor))
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(string(*cursor))
 	if err != nil || len(sealed) < sealer.NonceSize() {
 		*cursor = badCursor
 		return

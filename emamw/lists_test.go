@@ -176,7 +176,7 @@ func TestCursorsAreSealed(t *testing.T) {
 		{"another list", "alice", "resources/templates/list", cursor},
 		{"mcp-go's own", "alice", "resources/list", base64.StdEncoding.EncodeToString([]byte("a"))},
 		{"cut", "alice", "resources/list", cursor[:8]},
-		{"changed", "alice", "resources/list", cursor[:len(cursor)-1] + "_"},
+		{"changed", "alice", "resources/list", string(cursor[0]^1) + cursor[1:]},
 		{"no base64", "alice", "resources/list", "%%%"},
 	}
 	for _, tt := range tests {

@@ -71,6 +71,11 @@ func (s *Set) Ready(ctx context.Context) error {
 	defer w.stop()
 	for !s.alive(s.current.Load()) {
 		wait := s.hope(ctx, "")
+		// The load may have ended since the snapshot was looked at, and then there
+		// is nothing to wait for.
+		if s.alive(s.current.Load()) {
+			return nil
+		}
 		if wait == nil {
 			return errUnavailable
 		}
