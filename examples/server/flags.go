@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"io"
+	"strings"
+
+	"github.com/emamw/mcp-ema/claims"
+	"github.com/emamw/mcp-ema/emamw"
+)
+
+type options struct {
+	addr      string
+	stateless bool
+	sse       bool
+	config    emamw.Config
+}
+
+// list is a flag that may be repeated.
+type list []string
+
+func (l *list) String() string { return strings.Join(*l, " ") }
+
+func (l *list) Set(value string) error {
+	if value == "" {
+		return errors.New("must not be empty")
+	}
+	*l = append(*l, value)
+	return nil
+}
+
+// parse reads the flags. Whether they make sense together is for emamw.New to
+// say, which reports every mistake at once.
+func parse(args []string, stderr io.Writer) (*options, error) {
+	var (
+		issuers, audiences, base, tenants list
+		vars                              list
+		transport, preset, file, jwks     string
+	)
+	o := &options{}
+	flags := flag.NewFlagSet("server", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "address to listen on")
+	flags.StringVar(&o.config.Resource, "resource", "http://127.0.0.1:8080/mcp", "this server's identifier: the URL that clients call")
+	flags.Var(&issuers, "issuer", "authorization server to trust, repeatable (default http://127.0.0.1:8081)")
+	flags.StringVar(&jwks, "jwks-url", "", "where the issuer's keys are (default: discovered; with one issuer only)")
+	flags.Var(&audiences, "audience", "audience to accept beside -resource, repeatable")
+	flags.Var(&tenants, "tenant", "tenant to accept, repeatable (default: any)")
+	flags.StringVar(&preset, "preset", "rfc9068", "how the issuer's tokens read: "+strings.Join(claims.Presets(), ", "))
+	flags.Var(&vars, "preset-var", "name=value that the preset needs, such as client=mcp-server for keycloak, repeatable")
+	flags.StringVar(&file, "claims", "", "file with a claim mapping in JSON, instead of -preset")
+	flags.Var(&base, "base-scope", "scope that every request needs, repeatable")
+	flags.BoolVar(&o.config.HideDenied, "hide-denied", false, "leave out of lists what the caller may not use")
+	flags.BoolVar(&o.stateless, "stateless", false, "keep no sessions")
+	flags.StringVar(&transport, "transport", "streamable", "streamable or sse")
+	flags.BoolVar(&o.config.DangerouslyAllowPrivateNetwork, "dangerously-allow-private-network", false, "fetch an issuer's keys from private addresses too")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			flags.SetOutput(stderr)
+			flags.PrintDefaults()
+		}
+		return nil, err
+	}
+	if flags.NArg() > 0 {
+		return nil, errors.New("unexpected argument " + flags.Arg(0) + ": every option is a flag")
+	}
+	if transport != "streamable" && transport != "sse" {
+		return nil, errors.New("-transport " + transport + ": use streamable or sse")
+	}
+	mapping, err := mappingOf(preset, vars, file)
+	if err != nil {
+		return nil, err
+	}
+	if len(issuers) == 0 {
+		issuers = list{"http://127.0.0.1:8081"}
+	}
+	if jwks != "" && len(issuers) > 1 {
+		return nil, errors.New("-jwks-url belongs to one issuer: leave it out, and the keys of each are discovered")
+	}
+	o.sse = transport == "sse"
+	o.config.BaseScopes = base
+	for _, issuer := range issuers {
+		o.config.AuthorizationServers = append(o.config.AuthorizationServers, emamw.AuthorizationServer{
+			Issuer: issuer, JWKSURL: jwks, Audiences: audiences, Tenants: tenants, Claims: mapping,
+		})
+	}
+	return o, nil
+}
+
+// oneLine joins the lines of a joined error.
+func oneLine(err error) string {
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
+}
