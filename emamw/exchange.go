@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -254,8 +255,4 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-type bodyTooLarge struct{}
-
-func (bodyTooLarge) Error() string { return "emamw: the request body is larger than MaxRequestBytes" }
-
-var errBodyTooLarge = bodyTooLarge{}
+var errBodyTooLarge = errors.New("emamw: the request body is larger than MaxRequestBytes")

@@ -57,8 +57,8 @@ func serverOptions(options ...server.ServerOption) benchOption {
 	return func(c *benchConfig) { c.options = append(c.options, options...) }
 }
 
-func transported(make func(*server.MCPServer) http.Handler) benchOption {
-	return func(c *benchConfig) { c.transport = make }
+func transported(by func(*server.MCPServer) http.Handler) benchOption {
+	return func(c *benchConfig) { c.transport = by }
 }
 
 func stateless(c *benchConfig) {

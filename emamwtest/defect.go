@@ -123,10 +123,10 @@ func (f *forge) rawHeader(reason claims.Reason, name, header string) {
 	f.add(reason, "header "+name, compact([]byte(header), marshal(f.mint()), f.key.sign))
 }
 
-// rawPayload adds a defect whose payload is this text, properly signed.
-func (f *forge) rawPayload(reason claims.Reason, name, payload string) {
+// rawPayload adds a defect whose payload is this malformed text, properly signed.
+func (f *forge) rawPayload(name, payload string) {
 	h, _ := f.good()
-	f.add(reason, "payload "+name, compact(marshal(h), []byte(payload), f.key.sign))
+	f.add(claims.ClaimMalformed, "payload "+name, compact(marshal(h), []byte(payload), f.key.sign))
 }
 
 // signedBy adds a defect with this header, good claims, and a signature that

@@ -2,8 +2,6 @@ package emamwtest
 
 import (
 	"strings"
-
-	"github.com/emamw/mcp-ema/claims"
 )
 
 // payloads are claims sets that are no JSON object, or that two readers can read
@@ -46,7 +44,7 @@ func (f *forge) payloads() {
 		{"has a member of an unknown claim twice", with(p, `"x":{"a":1,"a":2}`)},
 		{"has an unknown claim in two cases", with(p, `"x":1,"X":2`)},
 	} {
-		f.rawPayload(claims.ClaimMalformed, v.name, v.payload)
+		f.rawPayload(v.name, v.payload)
 	}
 	for _, claim := range []struct{ name, other, value string }{
 		{"iss", "ISS", `"https://attacker.example"`},
@@ -57,13 +55,13 @@ func (f *forge) payloads() {
 		{"scope", "SCOPE", `"admin"`},
 		{"jti", "Jti", `"other"`},
 	} {
-		f.rawPayload(claims.ClaimMalformed, "has "+claim.name+" twice", with(p, `"`+claim.name+`":`+claim.value))
-		f.rawPayload(claims.ClaimMalformed, "has "+claim.name+" first as another value", `{"`+claim.name+`":`+claim.value+","+good[1:])
-		f.rawPayload(claims.ClaimMalformed, "has "+claim.name+" also as "+claim.other, with(p, `"`+claim.other+`":`+claim.value))
+		f.rawPayload("has "+claim.name+" twice", with(p, `"`+claim.name+`":`+claim.value))
+		f.rawPayload("has "+claim.name+" first as another value", `{"`+claim.name+`":`+claim.value+","+good[1:])
+		f.rawPayload("has "+claim.name+" also as "+claim.other, with(p, `"`+claim.other+`":`+claim.value))
 	}
-	f.rawPayload(claims.ClaimMalformed, "has sub twice, once escaped", with(p, `"\u0073ub":"mallory"`))
-	f.rawPayload(claims.ClaimMalformed, "has sub also with a long s", with(p, `"`+"\u017F"+`ub":"mallory"`))
-	f.rawPayload(claims.ClaimMalformed, "has a Kelvin sign for a k", with(p, `"keys":[],"`+"\u212A"+`eys":[]`))
+	f.rawPayload("has sub twice, once escaped", with(p, `"\u0073ub":"mallory"`))
+	f.rawPayload("has sub also with a long s", with(p, `"`+"\u017F"+`ub":"mallory"`))
+	f.rawPayload("has a Kelvin sign for a k", with(p, `"keys":[],"`+"\u212A"+`eys":[]`))
 }
 
 func nested(open, shut string, depth int) string {

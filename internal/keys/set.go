@@ -3,6 +3,7 @@ package keys
 import (
 	"context"
 	"crypto"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,7 +59,7 @@ func (s *Set) Key(ctx context.Context, kid, alg string) (crypto.PublicKey, error
 	if err == nil {
 		return key, nil
 	}
-	if err != errUnknown && err != errUnavailable {
+	if !errors.Is(err, errUnknown) && !errors.Is(err, errUnavailable) {
 		return nil, err
 	}
 	return s.await(ctx, kid, alg)

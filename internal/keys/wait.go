@@ -15,7 +15,7 @@ func (s *Set) await(ctx context.Context, kid, alg string) (crypto.PublicKey, err
 		wait := s.hope(ctx, kid)
 		// A fetch may have ended since the snapshot was looked at.
 		key, err := s.find(kid, alg)
-		if err != errUnknown && err != errUnavailable {
+		if !errors.Is(err, errUnknown) && !errors.Is(err, errUnavailable) {
 			return key, err
 		}
 		if wait == nil {

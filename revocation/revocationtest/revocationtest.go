@@ -68,7 +68,7 @@ func follow(t *testing.T, s revocation.Store) *follower {
 		f.err = s.Follow(ctx, func(rs []revocation.Revocation) { f.apply(t, rs) })
 		f.after.Store(true)
 	}()
-	t.Cleanup(func() { f.end(t) })
+	t.Cleanup(func() { _ = f.end(t) })
 	return f
 }
 
@@ -356,7 +356,7 @@ func followEnds(t *testing.T, s revocation.Store) {
 func followAgain(t *testing.T, s revocation.Store) {
 	f := follow(t, s)
 	f.ready(t)
-	f.end(t)
+	_ = f.end(t)
 	missed := subject("ada")
 	revoke(t, s, missed)
 	again := follow(t, s)
