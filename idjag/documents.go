@@ -1,0 +1,264 @@
+package idjag
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/emamw/mcp-ema/claims"
+	"github.com/emamw/mcp-ema/internal/discovery"
+	"github.com/emamw/mcp-ema/internal/jose"
+)
+
+// ClientDocuments admits clients that are not registered, whose client_id is
+// the URL of a document that describes them (Client ID Metadata Documents). The
+// zero value admits none.
+type ClientDocuments struct {
+	// Origins are where such documents are accepted from, such as
+	// "https://claude.ai". A client_id elsewhere is unknown, and nothing is
+	// fetched for it: an open list would let anybody who can send a request
+	// choose what this server fetches, and who is a client.
+	Origins []string
+
+	// DangerouslyPublic admits a client whose document names no key, without
+	// authentication. See Client.DangerouslyPublic.
+	DangerouslyPublic bool
+}
+
+// Bounds on documents. The draft recommends a limit of 5 KB; key sets are larger.
+const (
+	maxDocumentBytes    = 64 << 10
+	maxDocuments        = 1000
+	maxDocumentFetches  = 8
+	documentTimeout     = 10 * time.Second
+	minDocumentAge      = time.Minute // also how long a failure is remembered
+	standardDocumentAge = 5 * time.Minute
+	maxDocumentAge      = time.Hour
+)
+
+// documents fetches and keeps client metadata documents. Its nil value admits
+// nobody.
+type documents struct {
+	clients map[string]*http.Client // by origin
+	policy  discovery.Policy
+	public  bool
+	now     func() time.Time
+	fetches chan struct{} // one slot per fetch under way
+
+	mu      sync.Mutex
+	entries map[string]*document // by client_id
+}
+
+// A document is what a client_id leads to. Everything but done is written before
+// done is closed.
+type document struct {
+	done    chan struct{}
+	expires time.Time
+	client  *client // nil: there is no such client
+	err     error   // it could not be found out
+}
+
+func newDocuments(cfg *Config, policy discovery.Policy, now func() time.Time) *documents {
+	if len(cfg.ClientDocuments.Origins) == 0 {
+		return nil
+	}
+	d := &documents{
+		clients: make(map[string]*http.Client), policy: policy, public: cfg.ClientDocuments.DangerouslyPublic, now: now,
+		fetches: make(chan struct{}, maxDocumentFetches), entries: make(map[string]*document),
+	}
+	for _, origin := range cfg.ClientDocuments.Origins {
+		d.clients[origin] = discovery.Client(cfg.HTTPClient, origin, policy)
+		// A redirect would give one client a second name, and let an open
+		// redirector of an admitted origin speak for it.
+		d.clients[origin].CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	}
+	return d
+}
+
+// admits reports whether id is a URL that a document may be fetched from. The
+// draft asks for a path, and for none of what makes two spellings of one URL.
+func (d *documents) admits(id string) bool {
+	if d == nil || discovery.CheckURL(id, d.policy) != nil {
+		return false
+	}
+	u, err := url.Parse(id)
+	if err != nil || u.RawQuery != "" || u.ForceQuery || strings.Trim(u.Path, "/") == "" || id != u.String() {
+		return false
+	}
+	for segment := range strings.SplitSeq(u.Path, "/") {
+		if segment == "." || segment == ".." {
+			return false
+		}
+	}
+	return d.clients[u.Scheme+"://"+u.Host] != nil
+}
+
+// client returns the client of an admitted id, and nil when its document says
+// that it is none.
+func (d *documents) client(ctx context.Context, id string) (*client, error) {
+	entry := d.entry(ctx, id)
+	select {
+	case <-entry.done:
+		return entry.client, entry.err
+	case <-ctx.Done():
+		return nil, &refusal{reason: claims.Canceled, code: unavailable, cause: ctx.Err()}
+	}
+}
+
+// entry returns what is known of id, and begins to fetch it when that is
+// nothing. The fetch belongs to no request: all who wait for it get its result,
+// and the first of them may go away.
+func (d *documents) entry(ctx context.Context, id string) *document {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if e := d.entries[id]; e != nil {
+		select {
+		case <-e.done:
+			if d.now().Before(e.expires) {
+				return e
+			}
+		default:
+			return e
+		}
+	}
+	e := &document{done: make(chan struct{})}
+	select {
+	case d.fetches <- struct{}{}:
+	default:
+		// Names are free, so a flood of new ones must not become a flood of
+		// fetches.
+		e.err = lookupFailed(errBusy)
+		close(e.done)
+		return e
+	}
+	d.makeRoom()
+	d.entries[id] = e
+	go func() {
+		defer func() { <-d.fetches }()
+		defer close(e.done)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), documentTimeout)
+		defer cancel()
+		d.load(ctx, id, e)
+	}()
+	return e
+}
+
+// makeRoom forgets an arbitrary entry when there are too many: it costs a fetch
+// to have it back.
+func (d *documents) makeRoom() {
+	for id := range d.entries {
+		if len(d.entries) < maxDocuments {
+			return
+		}
+		delete(d.entries, id)
+	}
+}
+
+var (
+	errBusy     = errors.New("too many client metadata documents are being fetched")
+	errFetch    = errors.New("client metadata document could not be fetched")
+	errDocument = errors.New("client metadata document is not valid")
+)
+
+// lookupFailed refuses with a cause that names no URL: the client chose it.
+func lookupFailed(cause error) *refusal {
+	return &refusal{reason: claims.ClientLookupFailed, code: unavailable, cause: cause}
+}
+
+// load fills e. A server that answers with anything but a document has said that
+// there is no such client; one that does not answer, or fails, has said nothing.
+func (d *documents) load(ctx context.Context, id string, e *document) {
+	c, age, err := d.read(ctx, id)
+	e.expires = d.now().Add(age)
+	switch {
+	case err == nil:
+		e.client = c
+	case !errors.Is(err, errDocument):
+		e.err = lookupFailed(err)
+	}
+}
+
+// read gets a document, and the keys that it points to. age is how long the
+// result may be kept, also when it is an error.
+func (d *documents) read(ctx context.Context, id string) (c *client, age time.Duration, err error) {
+	body, age, err := d.fetch(ctx, id)
+	if err != nil {
+		return nil, age, err
+	}
+	c, keysURL, err := d.parse(id, body)
+	if err != nil || keysURL == "" {
+		return c, age, err
+	}
+	keySet, keysAge, err := d.fetch(ctx, keysURL)
+	if err != nil {
+		return nil, keysAge, err
+	}
+	c.keys = parseKeySet(keySet) // nil, when none is usable: then it cannot authenticate
+	return c, min(age, keysAge), nil
+}
+
+// parse reads a document. keysURL is where its keys are, when it says so.
+func (d *documents) parse(id string, body []byte) (c *client, keysURL string, err error) {
+	p, err := claims.ParsePayload(body) // a strict reader of JSON objects
+	if err != nil {
+		return nil, "", errDocument
+	}
+	self, _, err := p.Text("client_id")
+	if err != nil || self != id {
+		return nil, "", errDocument // else one document could speak for another's client
+	}
+	name, _, err := p.Text("client_name")
+	redirects, _, errRedirects := p.Texts("redirect_uris")
+	if err != nil || errRedirects != nil || name == "" || len(redirects) == 0 {
+		return nil, "", errDocument
+	}
+	grants, listed, err := p.Texts("grant_types")
+	if err != nil {
+		return nil, "", errDocument
+	}
+	c = &client{id: id, grantRefused: listed && !slices.Contains(grants, grantType)}
+	method, _, err := p.Text("token_endpoint_auth_method")
+	if err != nil {
+		return nil, "", errDocument
+	}
+	switch method {
+	case methodJWT:
+		keysURL, err = d.documentKeys(p, c)
+		return c, keysURL, err
+	case methodPublic, "":
+		c.public = d.public
+		return c, "", nil
+	}
+	return nil, "", errDocument // a secret cannot stand in a public document
+}
+
+// documentKeys reads jwks or jwks_uri, of which there must be one.
+func (d *documents) documentKeys(p *claims.Payload, c *client) (keysURL string, err error) {
+	inline, hasInline := p.Lookup("jwks")
+	keysURL, hasURL, err := p.Text("jwks_uri")
+	switch {
+	case err != nil, hasInline == hasURL:
+		return "", errDocument
+	case hasURL && !d.admits(keysURL):
+		return "", errDocument
+	case hasInline:
+		if c.keys = parseKeySet(inline); c.keys == nil {
+			return "", errDocument
+		}
+	}
+	return keysURL, nil
+}
+
+// parseKeySet returns nil for a set without a usable key.
+func parseKeySet(jwks []byte) keySource {
+	found, _, err := jose.ParseKeys(jwks)
+	if err != nil || len(found) == 0 {
+		return nil
+	}
+	return fixedKeys(found)
+}

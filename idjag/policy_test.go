@@ -1,0 +1,345 @@
+package idjag_test
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emamw/mcp-ema/claims"
+	"github.com/emamw/mcp-ema/idjag"
+)
+
+// user is a principal as a request of a policy has it.
+func user(change func(p *claims.Principal)) claims.Principal {
+	p := claims.Principal{Issuer: idpIssuer, Subject: "00u1alice", Groups: claims.Groups{State: claims.GroupsComplete}}
+	if change != nil {
+		change(&p)
+	}
+	return p
+}
+
+func groups(names ...string) func(p *claims.Principal) {
+	return func(p *claims.Principal) { p.Groups.Names = names }
+}
+
+func unknownGroups(p *claims.Principal) { p.Groups = claims.Groups{} }
+
+func TestDecide(t *testing.T) {
+	all := []string{"files:admin", "files:read", "files:write"}
+	readers := idjag.Rule{Name: "readers", Scopes: []string{"files:read"}}
+	engineers := idjag.Rule{Name: "engineers", Groups: []string{"Engineering", "Platform"}, Scopes: []string{"files:read", "files:write"}}
+	admins := idjag.Rule{Name: "admins", Roles: []string{"admin"}, Scopes: []string{"files:admin"}, TokenLifetime: time.Minute}
+	noGuests := idjag.Rule{Name: "no guests", Groups: []string{"Guests"}, Deny: true}
+	fresh := idjag.Rule{Name: "fresh", Scopes: []string{"files:admin"}, MaxAuthenticationAge: 15 * time.Minute}
+	strong := idjag.Rule{Name: "strong", Scopes: []string{"files:admin"}, ACRValues: []string{"phrh", "phr"}}
+	signedIn := func(ago time.Duration) func(p *claims.Principal) {
+		return func(p *claims.Principal) { p.Authentication.Time = begin.Add(-ago) }
+	}
+	acr := func(value string) func(p *claims.Principal) {
+		return func(p *claims.Principal) { p.Authentication.Context = value }
+	}
+
+	tests := []struct {
+		name    string
+		rules   []idjag.Rule
+		user    func(p *claims.Principal)
+		offered []string
+		asked   []string
+		want    idjag.Decision
+	}{
+		{"a rule for all", []idjag.Rule{readers}, nil, all, nil, idjag.Decision{Scopes: []string{"files:read"}, Rules: []string{"readers"}}},
+		{"by one of two groups", []idjag.Rule{engineers}, groups("Platform"), all, nil, idjag.Decision{Scopes: []string{"files:read", "files:write"}, Rules: []string{"engineers"}}},
+		{"not in the group", []idjag.Rule{engineers}, groups("Sales"), all, nil, idjag.Decision{Reason: claims.ScopeNotGranted}},
+		{"the group in another case", []idjag.Rule{engineers}, groups("engineering"), all, nil, idjag.Decision{Reason: claims.ScopeNotGranted}},
+		{"groups unknown", []idjag.Rule{engineers}, unknownGroups, all, nil, idjag.Decision{Reason: claims.GroupsUnknown}},
+		{"groups unknown, another rule gives", []idjag.Rule{engineers, readers}, unknownGroups, all, nil, idjag.Decision{Scopes: []string{"files:read"}, Rules: []string{"readers"}}},
+		{"rules add up", []idjag.Rule{engineers, admins}, func(p *claims.Principal) { groups("Engineering")(p); p.Roles = []string{"admin"} }, all, nil,
+			idjag.Decision{Scopes: all, Rules: []string{"engineers", "admins"}, Lifetime: time.Minute}},
+		{"only what is offered", []idjag.Rule{engineers}, groups("Platform"), []string{"files:read"}, nil, idjag.Decision{Scopes: []string{"files:read"}, Rules: []string{"engineers"}}},
+		{"only what is asked for", []idjag.Rule{engineers, readers}, groups("Platform"), all, []string{"files:write"}, idjag.Decision{Scopes: []string{"files:write"}, Rules: []string{"engineers"}}},
+		{"a rule that gives nothing of it does not shorten it", []idjag.Rule{engineers, admins}, func(p *claims.Principal) { groups("Platform")(p); p.Roles = []string{"admin"} }, all, []string{"files:write"},
+			idjag.Decision{Scopes: []string{"files:write"}, Rules: []string{"engineers"}}},
+		{"a resource without scopes", []idjag.Rule{readers}, nil, nil, nil, idjag.Decision{}},
+
+		{"denied", []idjag.Rule{readers, noGuests}, groups("Guests"), all, nil, idjag.Decision{Reason: claims.SubjectUnresolved, Rules: []string{"no guests"}}},
+		{"not denied", []idjag.Rule{readers, noGuests}, groups("Sales"), all, nil, idjag.Decision{Scopes: []string{"files:read"}, Rules: []string{"readers"}}},
+		{"groups unknown may be denied ones", []idjag.Rule{readers, noGuests}, unknownGroups, all, nil, idjag.Decision{Reason: claims.GroupsUnknown, Rules: []string{"no guests"}}},
+
+		{"fresh enough", []idjag.Rule{fresh}, signedIn(14 * time.Minute), all, nil,
+			idjag.Decision{Scopes: []string{"files:admin"}, Rules: []string{"fresh"}, NotAfter: begin.Add(time.Minute)}},
+		{"not fresh", []idjag.Rule{fresh}, signedIn(15 * time.Minute), all, nil,
+			idjag.Decision{Reason: claims.AuthenticationTooWeak, Rules: []string{"fresh"}, MaxAge: 15 * time.Minute}},
+		{"nobody said when", []idjag.Rule{fresh}, nil, all, nil,
+			idjag.Decision{Reason: claims.AuthenticationTooWeak, Rules: []string{"fresh"}, MaxAge: 15 * time.Minute}},
+		{"not fresh, and not asked for", []idjag.Rule{fresh, readers}, nil, all, nil, idjag.Decision{Scopes: []string{"files:read"}, Rules: []string{"readers"}}},
+		{"not fresh, and asked for", []idjag.Rule{fresh, readers}, nil, all, []string{"files:read", "files:admin"},
+			idjag.Decision{Reason: claims.AuthenticationTooWeak, Rules: []string{"fresh"}, MaxAge: 15 * time.Minute}},
+		{"not fresh, and not offered", []idjag.Rule{fresh, readers}, nil, []string{"files:read"}, nil, idjag.Decision{Scopes: []string{"files:read"}, Rules: []string{"readers"}}},
+		{"not fresh, and another rule gives it", []idjag.Rule{fresh, {Name: "anyway", Scopes: []string{"files:admin"}}}, nil, all, []string{"files:admin"},
+			idjag.Decision{Scopes: []string{"files:admin"}, Rules: []string{"anyway"}}},
+		{"strong enough", []idjag.Rule{strong}, acr("phr"), all, nil, idjag.Decision{Scopes: []string{"files:admin"}, Rules: []string{"strong"}}},
+		{"too weak", []idjag.Rule{strong}, acr("pwd"), all, nil,
+			idjag.Decision{Reason: claims.AuthenticationTooWeak, Rules: []string{"strong"}, ACRValues: []string{"phrh", "phr"}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := &idjag.Policy{Rules: tt.rules}
+			got := p.Decide(idjag.Request{User: user(tt.user), ClientID: clientID, Resource: resourceID, Offered: tt.offered, Asked: tt.asked, Now: begin})
+			if !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("decided\n%+v, want\n%+v", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestNobodySaidWhen: without auth_time no sign-in is fresh, not even for a
+// caller who forgets Now.
+func TestNobodySaidWhen(t *testing.T) {
+	p := &idjag.Policy{Rules: []idjag.Rule{{Name: "fresh", Scopes: []string{"a"}, MaxAuthenticationAge: time.Hour}}}
+	if got := p.Decide(idjag.Request{Offered: []string{"a"}}); got.Reason != claims.AuthenticationTooWeak {
+		t.Errorf("decided %+v", got)
+	}
+}
+
+// TestRuleConditions: each list narrows whom a rule is for.
+func TestRuleConditions(t *testing.T) {
+	tests := []struct {
+		name  string
+		rule  idjag.Rule
+		match bool
+	}{
+		{"nothing demanded", idjag.Rule{}, true},
+		{"resource", idjag.Rule{Resources: []string{otherMCP, resourceID}}, true},
+		{"another resource", idjag.Rule{Resources: []string{otherMCP}}, false},
+		{"provider", idjag.Rule{IdentityProviders: []string{idpIssuer}}, true},
+		{"another provider", idjag.Rule{IdentityProviders: []string{"https://second.example.com"}}, false},
+		{"tenant", idjag.Rule{Tenants: []string{"acme"}}, true},
+		{"another tenant", idjag.Rule{Tenants: []string{"blue"}}, false},
+		{"client", idjag.Rule{Clients: []string{clientID}}, true},
+		{"another client", idjag.Rule{Clients: []string{"second"}}, false},
+		{"role", idjag.Rule{Roles: []string{"admin", "operator"}}, true},
+		{"another role", idjag.Rule{Roles: []string{"admin"}}, false},
+		{"all but one", idjag.Rule{Resources: []string{resourceID}, Tenants: []string{"acme"}, Roles: []string{"admin"}}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.rule.Name, tt.rule.Scopes = "rule", []string{"files:read"}
+			p := &idjag.Policy{Rules: []idjag.Rule{tt.rule}}
+			got := p.Decide(idjag.Request{
+				User:     user(func(p *claims.Principal) { p.Tenant, p.Roles = "acme", []string{"operator"} }),
+				ClientID: clientID, Resource: resourceID, Offered: []string{"files:read"}, Now: begin,
+			})
+			if match := got.Reason == ""; match != tt.match {
+				t.Errorf("matches: %v, want %v", match, tt.match)
+			}
+		})
+	}
+}
+
+func TestGroupScopes(t *testing.T) {
+	w := newWorld(t, func(_ *world, cfg *idjag.Config) {
+		cfg.GroupScopes = map[string][]string{"Engineering": {"files:read", "files:write"}, "Admins": {"files:admin"}}
+	})
+	everything := claimSet{"scope": "files:read files:write files:admin"}
+	mint := func(groups any) string {
+		return w.mint(func(h, c claimSet) { with(everything)(h, c); with(claimSet{"groups": groups})(h, c) })
+	}
+	if got := w.granted(w.redeem(mint([]string{"Engineering"})))["scope"]; got != "files:read files:write" {
+		t.Errorf("Engineering: %v", got)
+	}
+	if got := w.granted(w.redeem(mint([]string{"Engineering", "Admins"})))["scope"]; got != "files:admin files:read files:write" {
+		t.Errorf("both: %v", got)
+	}
+	w.refused(w.redeem(mint([]string{"Sales"})), 400, "invalid_scope", "scope_not_granted")
+	w.refused(w.redeem(mint(nil)), 400, "invalid_scope", "groups_unknown")
+}
+
+// TestStepUp: the client is told which sign-in to ask for (RFC 9470), and a
+// token does not outlive the sign-in that it needed.
+func TestStepUp(t *testing.T) {
+	w := newWorld(t, func(_ *world, cfg *idjag.Config) {
+		cfg.Policy = &idjag.Policy{Rules: []idjag.Rule{
+			{Name: "fresh", Scopes: []string{"files:write"}, MaxAuthenticationAge: 15 * time.Minute, ACRValues: []string{"phrh", "phr"}},
+		}}
+	})
+	a := w.redeem(w.mint(nil), "scope", "files:write")
+	w.refused(a, 400, "insufficient_user_authentication", "authentication_too_weak")
+	if a.body["max_age"] != 900.0 || a.body["acr_values"] != "phrh phr" {
+		t.Errorf("body %s, want max_age 900 and acr_values", a.raw)
+	}
+	signedIn := begin.Add(-10 * time.Minute).Unix()
+	got := w.granted(w.redeem(w.mint(with(claimSet{"auth_time": signedIn, "acr": "phr"})), "scope", "files:write"))
+	if exp := got["exp"].(float64); exp != float64(signedIn+900) {
+		t.Errorf("exp %v, want %d: the sign-in is good until then", exp, signedIn+900)
+	}
+}
+
+func TestReportOnly(t *testing.T) {
+	w := newWorld(t, func(_ *world, cfg *idjag.Config) {
+		cfg.Policy = &idjag.Policy{ReportOnly: true, Rules: []idjag.Rule{{Name: "readers", Scopes: []string{"files:read"}}}}
+	})
+	if got := w.granted(w.redeem(w.mint(nil)))["scope"]; got != "files:read files:write" {
+		t.Errorf("scope %v: a policy that only reports took something away", got)
+	}
+	record := w.audits.last(t)
+	if withheld := record["ema.policy.report.withheld"]; !reflect.DeepEqual(withheld, []string{"files:write"}) {
+		t.Errorf("reported %v, want files:write", withheld)
+	}
+}
+
+func TestSetPolicy(t *testing.T) {
+	w := newWorld(t, nil)
+	p := &idjag.Policy{Rules: []idjag.Rule{{Name: "readers", Scopes: []string{"files:read"}}}}
+	if err := w.SetPolicy(p); err != nil {
+		t.Fatal(err)
+	}
+	p.Rules[0].Scopes[0] = "files:write" // the server has its own copy
+	if got := w.granted(w.redeem(w.mint(nil)))["scope"]; got != "files:read" {
+		t.Errorf("scope %v, want files:read", got)
+	}
+	if err := w.SetPolicy(&idjag.Policy{Rules: []idjag.Rule{{Name: "x", Scopes: []string{"typo"}}}}); err == nil {
+		t.Error("a policy with a dangling scope was taken")
+	}
+	if got := w.granted(w.redeem(w.mint(nil)))["scope"]; got != "files:read" {
+		t.Errorf("scope %v after a policy that was refused", got)
+	}
+	if err := w.SetPolicy(nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.granted(w.redeem(w.mint(nil)))["scope"]; got != "files:read files:write" {
+		t.Errorf("scope %v without a policy", got)
+	}
+}
+
+func TestAuthorize(t *testing.T) {
+	tests := []struct {
+		name   string
+		f      func(r idjag.Request, d idjag.Decision) (idjag.Decision, error)
+		scope  string
+		status int
+		code   string
+		reason string
+	}{
+		{"as it is", func(_ idjag.Request, d idjag.Decision) (idjag.Decision, error) { return d, nil }, "files:read files:write", 200, "", ""},
+		{"narrowed", func(_ idjag.Request, d idjag.Decision) (idjag.Decision, error) {
+			d.Scopes = []string{"files:write"}
+			return d, nil
+		}, "files:write", 200, "", ""},
+		{"cannot widen", func(_ idjag.Request, d idjag.Decision) (idjag.Decision, error) {
+			d.Scopes = append(d.Scopes, "files:admin", "root")
+			return d, nil
+		}, "files:read files:write", 200, "", ""},
+		{"nothing left", func(_ idjag.Request, d idjag.Decision) (idjag.Decision, error) { return idjag.Decision{}, nil }, "", 400, "invalid_scope", "scope_not_granted"},
+		{"refused", func(_ idjag.Request, d idjag.Decision) (idjag.Decision, error) {
+			return idjag.Decision{Reason: claims.SubjectUnresolved}, nil
+		}, "", 400, "invalid_grant", "subject_unresolved"},
+		{"failed", func(_ idjag.Request, d idjag.Decision) (idjag.Decision, error) { return d, errors.New("down") }, "", 500, "server_error", "policy_error"},
+		{"panicked", func(_ idjag.Request, d idjag.Decision) (idjag.Decision, error) { panic("boom") }, "", 500, "server_error", "policy_error"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, func(_ *world, cfg *idjag.Config) {
+				cfg.Authorize = func(_ context.Context, r idjag.Request, d idjag.Decision) (idjag.Decision, error) { return tt.f(r, d) }
+			})
+			a := w.redeem(w.mint(nil))
+			if tt.status != 200 {
+				w.refused(a, tt.status, tt.code, tt.reason)
+				return
+			}
+			if got := w.granted(a)["scope"]; got != tt.scope {
+				t.Errorf("scope %v, want %q", got, tt.scope)
+			}
+		})
+	}
+}
+
+func TestParsePolicy(t *testing.T) {
+	p, err := idjag.ParsePolicy([]byte(`{
+		"report_only": true,
+		"rules": [
+			{"name": "a", "resources": ["r"], "identity_providers": ["i"], "tenants": ["t"], "clients": ["c"], "groups": ["g"], "roles": ["o"],
+			 "scopes": ["s"], "max_authentication_age": "15m", "acr_values": ["phr"], "token_lifetime": "90s"},
+			{"name": "b", "groups": ["g"], "deny": true}
+		]
+	}`))
+	want := &idjag.Policy{ReportOnly: true, Rules: []idjag.Rule{
+		{Name: "a", Resources: []string{"r"}, IdentityProviders: []string{"i"}, Tenants: []string{"t"}, Clients: []string{"c"}, Groups: []string{"g"}, Roles: []string{"o"},
+			Scopes: []string{"s"}, MaxAuthenticationAge: 15 * time.Minute, ACRValues: []string{"phr"}, TokenLifetime: 90 * time.Second},
+		{Name: "b", Groups: []string{"g"}, Deny: true},
+	}}
+	if err != nil || !reflect.DeepEqual(p, want) {
+		t.Errorf("read as %+v, %v; want %+v", p, err, want)
+	}
+
+	for name, document := range map[string]string{
+		"empty":                     ``,
+		"not JSON":                  `rules: []`,
+		"an unknown member":         `{"rules": [], "mode": "x"}`,
+		"a misspelled condition":    `{"rules": [{"name": "a", "group": ["g"], "scopes": ["s"]}]}`,
+		"a member twice":            `{"rules": [{"name": "a", "deny": true, "deny": false}]}`,
+		"a member in another case":  `{"rules": [{"name": "a", "scopes": ["s"], "Scopes": ["t"]}]}`,
+		"something after it":        `{"rules": []} {}`,
+		"a duration without a unit": `{"rules": [{"name": "a", "scopes": ["s"], "token_lifetime": 60}]}`,
+		"a negative duration":       `{"rules": [{"name": "a", "scopes": ["s"], "token_lifetime": "-1m"}]}`,
+		"groups as a string":        `{"rules": [{"name": "a", "scopes": ["s"], "groups": "g"}]}`,
+		"an array":                  `[]`,
+		"cut off":                   `{"rules": [{"name": "a"`,
+	} {
+		if p, err := idjag.ParsePolicy([]byte(document)); err == nil {
+			t.Errorf("%s: read as %+v", name, p)
+		} else if !strings.HasPrefix(err.Error(), "idjag: policy: ") {
+			t.Errorf("%s: error %q does not say where it is from", name, err)
+		}
+	}
+}
+
+// TestPolicyIsChecked at the start: each of these would fail silently later.
+func TestPolicyIsChecked(t *testing.T) {
+	good := idjag.Rule{Name: "good", Scopes: []string{"files:read"}}
+	tests := []struct {
+		name   string
+		change func(r *idjag.Rule)
+		field  string
+	}{
+		{"no name", func(r *idjag.Rule) { r.Name = "" }, "Policy.Rules[1].Name"},
+		{"a name twice", func(r *idjag.Rule) { r.Name = "first" }, "Policy.Rules[1].Name"},
+		{"a dangling scope", func(r *idjag.Rule) { r.Scopes = []string{"files:read", "flies:read"} }, "Policy.Rules[1].Scopes[1]"},
+		{"a scope of another resource", func(r *idjag.Rule) { r.Resources, r.Scopes = []string{otherMCP}, []string{"files:read"} }, "Policy.Rules[1].Scopes[0]"},
+		{"a group mapped to nothing", func(r *idjag.Rule) { r.Groups, r.Scopes = []string{"Engineering"}, nil }, "Policy.Rules[1].Scopes"},
+		{"deny with scopes", func(r *idjag.Rule) { r.Deny = true }, "Policy.Rules[1].Deny"},
+		{"an unknown resource", func(r *idjag.Rule) { r.Resources = []string{resourceID, "https://x.example.com"} }, "Policy.Rules[1].Resources[1]"},
+		{"an unknown provider", func(r *idjag.Rule) { r.IdentityProviders = []string{idpIssuer + "/"} }, "Policy.Rules[1].IdentityProviders[0]"},
+		{"an unknown tenant", func(r *idjag.Rule) { r.Tenants = []string{"acme"} }, "Policy.Rules[1].Tenants[0]"},
+		{"a tenant of another provider", func(r *idjag.Rule) { r.IdentityProviders, r.Tenants = []string{idpIssuer}, []string{"blue"} }, "Policy.Rules[1].Tenants[0]"},
+		{"an unknown client", func(r *idjag.Rule) { r.Clients = []string{"nobody"} }, "Policy.Rules[1].Clients[0]"},
+		{"an empty group", func(r *idjag.Rule) { r.Groups = []string{""} }, "Policy.Rules[1].Groups[0]"},
+		{"an empty role", func(r *idjag.Rule) { r.Roles = []string{""} }, "Policy.Rules[1].Roles[0]"},
+		{"a negative age", func(r *idjag.Rule) { r.MaxAuthenticationAge = -1 }, "Policy.Rules[1].MaxAuthenticationAge"},
+		{"a negative lifetime", func(r *idjag.Rule) { r.TokenLifetime = -1 }, "Policy.Rules[1].TokenLifetime"},
+		{"two acr values in one", func(r *idjag.Rule) { r.ACRValues = []string{"a b"} }, "Policy.Rules[1].ACRValues[0]"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			rule := good
+			tt.change(&rule)
+			fields := mistakes(t, func(_ *world, cfg *idjag.Config) {
+				cfg.Resources = append(cfg.Resources, idjag.Resource{ID: otherMCP, Scopes: []string{"mail:send"}})
+				cfg.IdentityProviders = append(cfg.IdentityProviders, idjag.IdentityProvider{Issuer: "https://second.example.com", Tenants: []string{"blue"}})
+				cfg.Policy = &idjag.Policy{Rules: []idjag.Rule{{Name: "first", Scopes: []string{"files:read"}}, rule}}
+			})
+			if !slices.Equal(fields, []string{tt.field}) {
+				t.Errorf("mistakes in %v, want %s", fields, tt.field)
+			}
+		})
+	}
+	if fields := mistakes(t, func(_ *world, cfg *idjag.Config) { cfg.Policy = &idjag.Policy{} }); !slices.Equal(fields, []string{"Policy.Rules"}) {
+		t.Errorf("an empty policy: mistakes in %v", fields)
+	}
+	if fields := mistakes(t, func(_ *world, cfg *idjag.Config) { cfg.GroupScopes = map[string][]string{"a": {"typo"}} }); !slices.Equal(fields, []string{"GroupScopes.Rules[0].Scopes[0]"}) {
+		t.Errorf("GroupScopes: mistakes in %v", fields)
+	}
+}

@@ -1,0 +1,159 @@
+package idjag_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emamw/mcp-ema/idjag"
+	"github.com/emamw/mcp-ema/internal/jose"
+	"github.com/emamw/mcp-ema/revocation"
+)
+
+// revokedIDs is a store that only lists.
+type revokedIDs struct {
+	*revocation.Memory
+	got []revocation.Revocation
+	err error
+}
+
+func (s *revokedIDs) Revoke(ctx context.Context, r revocation.Revocation) error {
+	if s.err != nil {
+		return s.err
+	}
+	s.got = append(s.got, r)
+	return s.Memory.Revoke(ctx, r)
+}
+
+func (w *world) revoke(values url.Values) answer {
+	r := httptest.NewRequest(http.MethodPost, ownIssuer+"/revoke", strings.NewReader(values.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.SetBasicAuth(clientID, secret)
+	return w.send(r)
+}
+
+func TestRevocationEndpoint(t *testing.T) {
+	store, key := &revokedIDs{}, idjag.DangerouslyEphemeralKey()
+	key.ID = "as-1"
+	w := newWorld(t, func(w *world, cfg *idjag.Config) {
+		manyClients(w, cfg)
+		cfg.Keys.Current = key
+		store.Memory = revocation.NewMemory(0, w.clock.Now)
+		cfg.Revocations = store
+	})
+	a := w.redeem(w.mint(nil))
+	id := w.granted(a)["jti"].(string)
+	token := a.body["access_token"].(string)
+	values := form(w.mint(with(claimSet{"client_id": "open"})))
+	values.Set("client_id", "open")
+	others := w.send(tokenRequest(values))
+	w.granted(others)
+
+	mine := jose.Header{Algorithm: "ES256", KeyID: "as-1", Type: "JWT"}
+	another, err := jose.Sign(key.Signer, mine, claimSet{"jti": id, "client_id": clientID, "exp": begin.Unix() + 60})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for name, presented := range map[string]string{
+		"another kind of token of ours": another,
+		"junk":                          "junk",
+		"an ID-JAG":                     w.mint(nil),
+		"a forged token":                jose.Encode(claimSet{"typ": "at+jwt", "alg": "ES256", "kid": "as-1"}, marshal(claimSet{"jti": id, "client_id": clientID, "exp": begin.Unix() + 60}), clientKey.sign),
+		"a token of elsewhere":          jose.Encode(claimSet{"typ": "at+jwt", "alg": "ES256", "kid": "idp-1"}, marshal(claimSet{"jti": id}), w.idp.sign),
+	} {
+		if a := w.revoke(url.Values{"token": {presented}}); a.status != http.StatusOK || len(store.got) != 0 {
+			t.Errorf("%s: answered %d %s and revoked %v", name, a.status, a.raw, store.got)
+		}
+	}
+	if a := w.revoke(url.Values{"token": {others.body["access_token"].(string)}}); a.code() != "unauthorized_client" || len(store.got) != 0 {
+		t.Errorf("another client's token: answered %d %s", a.status, a.raw)
+	}
+	if a := w.revoke(url.Values{}); a.code() != "invalid_request" {
+		t.Errorf("no token: answered %d %s", a.status, a.raw)
+	}
+	r := httptest.NewRequest(http.MethodPost, ownIssuer+"/revoke", strings.NewReader(url.Values{"token": {token}}.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if a := w.send(r); a.code() != "invalid_client" || len(store.got) != 0 {
+		t.Errorf("no client: answered %d %s", a.status, a.raw)
+	}
+	if a := w.send(httptest.NewRequest(http.MethodGet, ownIssuer+"/revoke", nil)); a.status != http.StatusMethodNotAllowed {
+		t.Errorf("GET: answered %d", a.status)
+	}
+	store.err = errors.New("down")
+	if a := w.revoke(url.Values{"token": {token}}); a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
+		t.Errorf("store down: answered %d %s", a.status, a.raw)
+	}
+	store.err = nil
+	if a := w.revoke(url.Values{"token": {token}, "token_type_hint": {"refresh_token"}}); a.status != http.StatusOK || a.raw != "" {
+		t.Errorf("answered %d %s", a.status, a.raw)
+	}
+	if len(store.got) != 1 || store.got[0].TokenID != id || store.got[0].Issuer != ownIssuer || store.got[0].Until.Before(begin.Add(10*time.Minute)) {
+		t.Errorf("revoked %+v, want %s until it has expired", store.got, id)
+	}
+}
+
+// TestRevokedUsersGetNothing: whoever is cut off must not come back with an
+// ID-JAG that is older than that.
+func TestRevokedUsersGetNothing(t *testing.T) {
+	until := begin.Add(time.Hour)
+	tests := []struct {
+		name    string
+		revoke  revocation.Revocation
+		after   time.Duration // when the ID-JAG is issued, beside the revocation
+		refused bool
+	}{
+		{"by our name", revocation.Revocation{Issuer: ownIssuer, Subject: "00u1alice", Before: begin, Until: until}, 0, true},
+		{"by the provider's name", revocation.Revocation{Issuer: idpIssuer, Subject: "00u1alice", Before: begin, Until: until}, 0, true},
+		{"by the client", revocation.Revocation{Issuer: ownIssuer, ClientID: clientID, Before: begin, Until: until}, 0, true},
+		{"and signed in again", revocation.Revocation{Issuer: idpIssuer, Subject: "00u1alice", Before: begin, Until: until}, time.Second, false},
+		{"somebody else", revocation.Revocation{Issuer: idpIssuer, Subject: "00u1bob", Before: begin, Until: until}, 0, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var store *revocation.Memory
+			w := newWorld(t, func(w *world, cfg *idjag.Config) {
+				store = revocation.NewMemory(0, w.clock.Now)
+				cfg.Revocations, cfg.IdentityProviders[0].Subject = store, idjag.VerbatimSubject
+			})
+			if err := store.Revoke(t.Context(), tt.revoke); err != nil {
+				t.Fatal(err)
+			}
+			w.clock.advance(tt.after)
+			a := w.redeem(w.mint(nil))
+			if tt.refused {
+				w.refused(a, 400, "invalid_grant", "token_revoked")
+				return
+			}
+			w.granted(a)
+		})
+	}
+}
+
+// silent is a store that was never heard from.
+type silent struct{}
+
+func (silent) Revoke(context.Context, revocation.Revocation) error { return nil }
+func (silent) Follow(ctx context.Context, _ func([]revocation.Revocation)) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestRevocationStoreSilent(t *testing.T) {
+	w := newWorld(t, func(_ *world, cfg *idjag.Config) { cfg.Revocations = silent{} })
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	r := tokenRequest(form(w.mint(nil))).WithContext(ctx)
+	r.SetBasicAuth(clientID, secret)
+	if a := w.send(r); a.status != http.StatusServiceUnavailable {
+		t.Errorf("answered %d %s, want 503", a.status, a.raw)
+	}
+	if err := w.Ready(ctx); err == nil {
+		t.Error("ready without the revocation store")
+	}
+}
