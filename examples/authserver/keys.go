@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/emamw/mcp-ema/idjag"
+)
+
+// readKeys loads the key files. The errors of idjag.LoadKeyFile name the file.
+func (o *options) readKeys() (idjag.Keys, error) {
+	var keys idjag.Keys
+	if o.keyFile == "" {
+		o.ephemeral = true
+		keys.Current = idjag.DangerouslyEphemeralKey()
+	} else {
+		key, err := idjag.LoadKeyFile(o.keyFile)
+		if err != nil {
+			return keys, fmt.Errorf("-key: %w", err)
+		}
+		keys.Current = key
+	}
+	if o.nextKeyFile != "" {
+		key, err := idjag.LoadKeyFile(o.nextKeyFile)
+		if err != nil {
+			return keys, fmt.Errorf("-next-key: %w", err)
+		}
+		keys.Next = &key
+	}
+	for _, path := range o.previousKeyFiles {
+		key, err := idjag.LoadKeyFile(path)
+		if err != nil {
+			return keys, fmt.Errorf("-previous-key: %w", err)
+		}
+		keys.Previous = append(keys.Previous, key)
+	}
+	return keys, nil
+}
+
+// reloadOnHangup reads the policy and the key files again on SIGHUP. What is
+// wrong is told and changes nothing.
+func reloadOnHangup(ctx context.Context, as *idjag.Server, o *options, stderr io.Writer) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+		}
+		if err := o.reload(as); err != nil {
+			fail(stderr, 0, err)
+			continue
+		}
+		fmt.Fprintln(stderr, "authserver: policy and keys read again")
+	}
+}
+
+func (o *options) reload(as *idjag.Server) error {
+	if o.policyFile != "" {
+		policy, err := o.readPolicy()
+		if err != nil {
+			return err
+		}
+		if err := as.SetPolicy(policy); err != nil {
+			return err
+		}
+	}
+	if o.keyFile == "" {
+		return nil // a new key for this run would end every token
+	}
+	keys, err := o.readKeys()
+	if err != nil {
+		return err
+	}
+	return as.SetKeys(keys)
+}

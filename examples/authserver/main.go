@@ -1,0 +1,121 @@
+// Authserver is a resource authorization server, configured by flags: it redeems
+// the ID-JAGs of an identity provider for access tokens to MCP servers. Without
+// flags it brings an identity provider of its own, for a trial on loopback that
+// fits together with examples/server:
+//
+//	go run ./examples/authserver
+//	go run ./examples/server
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/emamw/mcp-ema/idjag"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is main with its surroundings as arguments. It returns the exit status: 0
+// after an interrupt, 1 when the server cannot run, 2 for flags that make no
+// sense.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	opts, err := parse(args, stderr)
+	if err != nil {
+		return fail(stderr, 2, err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// Listening comes first: with port 0 the issuer is only known then.
+	listener, err := net.Listen("tcp", opts.addr)
+	if err != nil {
+		return fail(stderr, 1, err)
+	}
+	defer listener.Close()
+	if err := opts.settle(listener.Addr()); err != nil {
+		return fail(stderr, 2, err)
+	}
+	var idp *devIdP
+	if opts.trial() {
+		if idp, err = listenDevIdP(opts); err != nil {
+			return fail(stderr, 1, err)
+		}
+		defer idp.listener.Close()
+	}
+	as, err := idjag.New(ctx, opts.config)
+	if err != nil {
+		return fail(stderr, 2, err)
+	}
+	handlers := map[net.Listener]http.Handler{listener: routes(as)}
+	if idp != nil {
+		handlers[idp.listener] = idp.handler(opts)
+	}
+	go reloadOnHangup(ctx, as, opts, stderr)
+	fmt.Fprintln(stdout, opts.ready(listener.Addr(), idp))
+	if idp != nil {
+		fmt.Fprint(stdout, opts.walkthrough(idp))
+	}
+	if err := serve(ctx, handlers); err != nil {
+		return fail(stderr, 1, err)
+	}
+	return 0
+}
+
+// fail writes one line, also for a joined error.
+func fail(stderr io.Writer, status int, err error) int {
+	if errors.Is(err, errHelp) {
+		return 0
+	}
+	fmt.Fprintln(stderr, "authserver:", strings.ReplaceAll(err.Error(), "\n", "; "))
+	return status
+}
+
+// routes adds what an orchestrator asks for.
+func routes(as *idjag.Server) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", as)
+	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		wait, cancel := context.WithTimeout(r.Context(), time.Second)
+		defer cancel()
+		if as.Ready(wait) != nil {
+			http.Error(w, "the keys of an identity provider are not loaded yet", http.StatusServiceUnavailable)
+		}
+	})
+	return mux
+}
+
+// serve serves until ctx ends or one of the servers fails.
+func serve(ctx context.Context, handlers map[net.Listener]http.Handler) error {
+	failed := make(chan error, len(handlers))
+	var servers []*http.Server
+	for listener, handler := range handlers {
+		srv := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second}
+		servers = append(servers, srv)
+		go func() { failed <- srv.Serve(listener) }()
+	}
+	var err error
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	for _, srv := range servers {
+		err = errors.Join(err, srv.Shutdown(grace))
+	}
+	return err
+}
