@@ -1,0 +1,119 @@
+// Bench compares the library with raw cryptography, with doing nothing at all,
+// and with its peers, in one process:
+//
+//	go run ./bench
+//
+// It prints one table. Times differ from machine to machine and from minute to
+// minute, so it measures no times: every figure is a ratio between things that
+// ran within the same few milliseconds. See harness.go for how.
+//
+// The exit status is 0 when every target is met, 1 when one is missed, 2 for
+// flags that make no sense, and 3 when the machine was too restless to tell.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"regexp"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(status)
+}
+
+type options struct {
+	rounds int
+	slice  time.Duration
+	only   *regexp.Regexp
+	list   bool
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "bench:", err)
+		return 2
+	}
+	f, err := newFixture(ctx)
+	if err != nil {
+		fmt.Fprintln(stderr, "bench:", err)
+		return 1
+	}
+	defer f.close()
+	all := chosen(rows(f), o.only)
+	if o.list {
+		for _, r := range all {
+			fmt.Fprintf(stdout, "%s / %s\n", r.name, r.base)
+		}
+		return 0
+	}
+	began := time.Now()
+	if err := measure(ctx, all, o.rounds, o.slice); err != nil {
+		fmt.Fprintln(stderr, "bench:", err)
+		return 1
+	}
+	results := judge(all)
+	printTable(stdout, results)
+	fmt.Fprintf(stdout, "\n%d rounds of %v slices in %v; each interval holds the median with 95 %% confidence.\n",
+		o.rounds, o.slice, time.Since(began).Round(time.Second))
+	return exitStatus(results)
+}
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	var o options
+	var only string
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.IntVar(&o.rounds, "rounds", 60, "how often everything is measured; 60 make the intervals about 2 % wide, 200 about 1 %")
+	flags.DurationVar(&o.slice, "slice", 3*time.Millisecond, "how long each operation runs at a time")
+	flags.StringVar(&only, "only", "", "regular expression: the rows to measure")
+	flags.BoolVar(&o.list, "list", false, "list the rows and measure nothing")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			flags.SetOutput(stderr)
+			flags.PrintDefaults()
+		}
+		return o, err
+	}
+	var err error
+	switch o.only, err = regexp.Compile(only); {
+	case err != nil:
+		return o, fmt.Errorf("-only: %w", err)
+	case flags.NArg() > 0:
+		return o, errors.New("unexpected argument " + flags.Arg(0) + ": every option is a flag")
+	case o.rounds < fewestRounds:
+		return o, fmt.Errorf("-rounds %d: at least %d are needed for an interval", o.rounds, fewestRounds)
+	case o.slice <= 0:
+		return o, fmt.Errorf("-slice %v: must be positive", o.slice)
+	}
+	return o, nil
+}
+
+// chosen keeps the rows whose name matches, and the null checks that they need.
+func chosen(all []*row, only *regexp.Regexp) []*row {
+	keep := map[*row]bool{}
+	for _, r := range all {
+		if only.MatchString(r.name) {
+			keep[r], keep[r.null] = true, true
+		}
+	}
+	var some []*row
+	for _, r := range all {
+		if keep[r] {
+			some = append(some, r)
+		}
+	}
+	return some
+}
