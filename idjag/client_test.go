@@ -232,7 +232,7 @@ func TestClientAssertionIsUsedOnce(t *testing.T) {
 func TestClientKeysUnavailable(t *testing.T) {
 	w := newWorld(t, func(w *world, cfg *idjag.Config) {
 		manyClients(w, cfg)
-		w.net.set("https://keys.example.com/jwks", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
+		w.net.set("https://keys.example.com/jwks", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 	})
 	values := form(w.mint(with(claimSet{"client_id": "remote-signer"})))
 	values.Set("client_assertion_type", assertionType)
