@@ -69,9 +69,6 @@ func newIdentityCache(entries int) *identityCache {
 // not known. Requests that bring the same new token at the same time share one
 // verification.
 func (c *identityCache) load(ctx context.Context, sum [sha256.Size]byte, now func() time.Time, verify func() (*identity, claims.Reason)) (*identity, claims.Reason) {
-	if c.off {
-		return verify()
-	}
 	s := &c.shards[sum[0]%cacheShards]
 	if id := s.lookup(sum, now()); id != nil {
 		return id, ""

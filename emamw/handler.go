@@ -59,6 +59,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.answers.refuse(w, reason)
 		return
 	}
+	id.derive()
 	session, ok := g.sessions.resolve(r.Header[headerSessionID], id)
 	if !ok || !g.sessions.owns(r, id) {
 		// The answer to a session that does not exist (MCP transports, "Session
