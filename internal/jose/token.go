@@ -56,10 +56,10 @@ func Parse(compact string) (*Token, error) {
 		return nil, errSignature
 	}
 	return &Token{
-		Header:    header,
-		Payload:   payload,
-		parsed:    header,
-		unseen:    unseen,
+		Header:  header,
+		Payload: payload,
+		parsed:  header,
+		unseen:  unseen,
 		// The bytes of the string itself, which are only read. To copy a kilobyte
 		// for each token would be the largest cost of parsing one.
 		input:     unsafe.Slice(unsafe.StringData(compact), last),
