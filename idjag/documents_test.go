@@ -265,7 +265,7 @@ func TestOneFetchForMany(t *testing.T) {
 	for _, id := range append(ids, strings.Split(strings.Repeat(documentID+" ", 10), " ")[:10]...) {
 		values := form(w.mint(with(claimSet{"client_id": id})))
 		values.Set("client_id", id)
-		requests = append(requests, tokenRequest(url.Values(values)))
+		requests = append(requests, tokenRequest(values))
 	}
 	for _, r := range requests[50:] {
 		wg.Go(func() { w.send(r) })

@@ -356,7 +356,7 @@ func TestExpiryIsCheckedAgain(t *testing.T) {
 func TestUnavailable(t *testing.T) {
 	t.Run("keys", func(t *testing.T) {
 		w := newWorld(t, func(w *world, _ *idjag.Config) {
-			w.net.set(idpIssuer+"/jwks", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
+			w.net.set(idpIssuer+"/jwks", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 		})
 		a := w.redeem(w.mint(nil))
 		w.refused(a, http.StatusServiceUnavailable, "temporarily_unavailable", "keys_unavailable")

@@ -36,7 +36,7 @@ func headerOf(text string) (h Header, unseen string, err error) {
 	if decodedLen(text) > maxHeaderBytes {
 		return Header{}, "", errHeaderText
 	}
-	raw, ok := appendDecoded(nil, text)
+	raw, ok := decoded(text)
 	if !ok {
 		return Header{}, "", errHeaderText
 	}

@@ -194,7 +194,7 @@ func (m member) bytes(name string) ([]byte, bool) {
 	if !ok {
 		return nil, false
 	}
-	return appendDecoded(nil, s)
+	return decoded(s)
 }
 
 func (m member) material(kty string) (key crypto.PublicKey, why string) {

@@ -47,11 +47,11 @@ func Parse(compact string) (*Token, error) {
 
 	// The payload has memory of its own. A cache may keep it for hours, and must
 	// not keep the signature with it: together they are the bearer's token.
-	payload, ok := appendDecoded(nil, compact[first+1:last])
+	payload, ok := decoded(compact[first+1:last])
 	if !ok {
 		return nil, errPayload
 	}
-	signature, ok := appendDecoded(nil, compact[last+1:])
+	signature, ok := decoded(compact[last+1:])
 	if !ok {
 		return nil, errSignature
 	}
@@ -93,12 +93,12 @@ var strictBase64 = base64.RawURLEncoding.Strict()
 
 func decodedLen(text string) int { return strictBase64.DecodedLen(len(text)) }
 
-// appendDecoded appends the bytes that text stands for. The decoder of
-// encoding/base64 skips line breaks, even a strict one, so they are refused here.
-func appendDecoded(dst []byte, text string) ([]byte, bool) {
+// decoded returns the bytes that text stands for. The decoder of encoding/base64
+// skips line breaks, even a strict one, so they are refused here.
+func decoded(text string) ([]byte, bool) {
 	if strings.IndexByte(text, '\n') >= 0 || strings.IndexByte(text, '\r') >= 0 {
 		return nil, false
 	}
-	dst, err := strictBase64.AppendDecode(dst, []byte(text))
-	return dst, err == nil
+	raw, err := strictBase64.DecodeString(text)
+	return raw, err == nil
 }
