@@ -2,7 +2,6 @@ package idjag_test
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"

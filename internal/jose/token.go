@@ -47,7 +47,7 @@ func Parse(compact string) (*Token, error) {
 
 	// The payload has memory of its own. A cache may keep it for hours, and must
 	// not keep the signature with it: together they are the bearer's token.
-	payload, ok := decoded(compact[first+1:last])
+	payload, ok := decoded(compact[first+1 : last])
 	if !ok {
 		return nil, errPayload
 	}
