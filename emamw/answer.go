@@ -31,19 +31,37 @@ func newAnswers(base []string, metadataURL string) answers {
 // retryAfter is how long a client should wait when no decision can be made.
 const retryAfter = "5"
 
+// statusOf is the status that refuse answers with.
+func statusOf(reason claims.Reason) int {
+	switch {
+	case reason == claims.MultipleCredentials, reason == claims.SchemeUnsupported:
+		return http.StatusBadRequest
+	case reason == claims.SessionMismatch:
+		return http.StatusNotFound
+	case reason.Undecided():
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusUnauthorized
+}
+
 // refuse answers a request that was not authenticated.
 func (a *answers) refuse(w http.ResponseWriter, reason claims.Reason) {
+	status := statusOf(reason)
 	switch {
 	case reason == claims.TokenMissing:
-		a.challenge(w, http.StatusUnauthorized, a.missing, "unauthorized")
+		a.challenge(w, status, a.missing, "unauthorized")
 	case reason == claims.MultipleCredentials, reason == claims.SchemeUnsupported:
-		a.challenge(w, http.StatusBadRequest, a.malformed, "invalid_request")
+		a.challenge(w, status, a.malformed, "invalid_request")
+	case reason == claims.SessionMismatch:
+		// The answer to a session that does not exist (MCP transports, "Session
+		// Management"): that it is another caller's is not for this one to know.
+		a.write(w, status, "session_not_found")
 	case reason.Undecided():
 		// Not 401: the client would throw away a good token.
 		w.Header().Set("Retry-After", retryAfter)
-		a.write(w, http.StatusServiceUnavailable, "temporarily_unavailable")
+		a.write(w, status, "temporarily_unavailable")
 	default:
-		a.challenge(w, http.StatusUnauthorized, a.invalid, "invalid_token")
+		a.challenge(w, status, a.invalid, "invalid_token")
 	}
 }
 

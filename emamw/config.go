@@ -6,6 +6,10 @@ import (
 	"net/http"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/emamw/mcp-ema/claims"
 	"github.com/emamw/mcp-ema/revocation"
 	"github.com/emamw/mcp-ema/scopes"
@@ -103,6 +107,24 @@ type Config struct {
 	// state of an issuer's keys. The default is slog.Default().
 	Logger *slog.Logger
 
+	// TracerProvider, MeterProvider and Audit receive traces, metrics and one
+	// record per decision; docs/telemetry.md lists them. Nil is off: the global
+	// provider is not used unless it is given. Propagator reads the caller's span
+	// from the headers of a request whose context has none; nil reads nothing.
+	TracerProvider trace.TracerProvider
+	MeterProvider  metric.MeterProvider
+	Propagator     propagation.TextMapPropagator
+	Audit          slog.Handler
+
+	// PseudonymKey keys the digests that stand for users and clients there, in at
+	// least 32 random bytes. The default is random: such digests can be compared
+	// within one process only.
+	PseudonymKey []byte
+
+	// SpanIdentity and AuditIdentity say what spans and audit records may tell of
+	// a caller in plain text. The zero Identity allows digests only.
+	SpanIdentity, AuditIdentity Identity
+
 	// DangerouslyAllowHTTP accepts issuers and resources whose URL is http, also
 	// off loopback. Whoever can read or change the traffic can then steal tokens
 	// and replace the keys that verify them.
@@ -153,6 +175,16 @@ type AuthorizationServer struct {
 	// Claims says how this product's tokens read. The default is
 	// claims.RFC9068().
 	Claims claims.Mapping
+}
+
+// Identity is what telemetry may tell of a caller in plain text, as the token has
+// it. Names, addresses and groups cannot be asked for.
+type Identity struct {
+	UserID   bool // the subject
+	Roles    bool
+	Tenant   bool
+	ClientID bool // with client metadata documents, a URL that the client chose
+	Scopes   bool // what the token grants
 }
 
 // Rules are rules by name, for what was registered by code that you cannot

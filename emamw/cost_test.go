@@ -4,6 +4,7 @@ package emamw_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"runtime"
@@ -85,6 +86,26 @@ func TestVerificationAllocations(t *testing.T) {
 			}
 		}); n > ceiling {
 			t.Errorf("%s: %v allocations, at most %v", algorithm, n, ceiling)
+		}
+	}
+}
+
+// A filter that allocated for each tool would make long lists dear.
+func TestListAllocations(t *testing.T) {
+	const tools = 100
+	fill := func(s *server.MCPServer) {
+		for i := range tools {
+			s.AddTool(mcp.NewTool(fmt.Sprintf("tool%03d", i), scopes.Require("files:read")), plainTool)
+		}
+	}
+	bare := server.NewMCPServer("bare", "1", server.WithToolCapabilities(true))
+	fill(bare)
+	for _, hide := range []bool{false, true} {
+		b := newBench(t, stateless, with(func(c *emamw.Config) { c.HideDenied = hide }), before(func(b *bench) { fill(b.mcp) }))
+		token, body := b.token("files:read"), message("tools/list", nil)
+		unguarded := allocations(server.NewStreamableHTTPServer(bare, server.WithStateLess(true)), token, body)
+		if over := allocations(b.handler, token, body) - unguarded; over > tools/4 {
+			t.Errorf("hide=%t: %v allocations over an unguarded list of %d tools", hide, over, tools)
 		}
 	}
 }

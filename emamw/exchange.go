@@ -11,6 +11,7 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 
+	"github.com/emamw/mcp-ema/internal/telemetry"
 	"github.com/emamw/mcp-ema/scopes"
 )
 
@@ -27,8 +28,10 @@ type exchange struct {
 
 	w         http.ResponseWriter
 	flusher   http.Flusher
-	holds     bool   // a POST, whose 200 waits for the verdict
-	sessionID string // as handed to mcp-go
+	holds     bool     // a POST, whose 200 waits for the verdict
+	session   []string // the same, as a header
+	sessionID string   // as handed to mcp-go
+	origin    telemetry.Origin
 	hangUp    func() // ends the request, where it opens a stream
 
 	mu      sync.Mutex
@@ -58,6 +61,7 @@ const (
 
 // call is a message whose rule is looked at where mcp-go hands over the item.
 type call struct {
+	request   any // the JSON-RPC id
 	method    mcp.MCPMethod
 	arguments map[string]any
 }

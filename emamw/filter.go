@@ -2,7 +2,6 @@ package emamw
 
 import (
 	"context"
-	"slices"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
@@ -18,7 +17,7 @@ func (g *Guard) filterTools(ctx context.Context, tools []mcp.Tool) []mcp.Tool {
 	if !ok {
 		return tools
 	}
-	return filter(g, a, tools, mcp.MethodToolsCall, g.toolRules, func(t *mcp.Tool) {
+	return filter(ctx, g, a, tools, mcp.MethodToolsCall, g.toolRules, func(t *mcp.Tool) {
 		if central, ok := g.rules.tools[t.Name]; ok {
 			scopes.Where(central)(t)
 		}
@@ -31,7 +30,7 @@ func (g *Guard) filterPrompts(ctx context.Context, prompts []mcp.Prompt) []mcp.P
 	if !ok {
 		return prompts
 	}
-	return filter(g, a, prompts, mcp.MethodPromptsGet, g.promptRules, func(p *mcp.Prompt) {
+	return filter(ctx, g, a, prompts, mcp.MethodPromptsGet, g.promptRules, func(p *mcp.Prompt) {
 		if central, ok := g.rules.prompts[p.Name]; ok {
 			scopes.ForPrompt(central)(p)
 		}
@@ -40,14 +39,14 @@ func (g *Guard) filterPrompts(ctx context.Context, prompts []mcp.Prompt) []mcp.P
 
 // filter decides on one item that is asked for, or on a list. show adds to a
 // listed item what clients should know of its central rules.
-func filter[T any](g *Guard, a asked, items []T, method mcp.MCPMethod, rules func(*T) ruleSet, show func(*T)) []T {
+func filter[T any](ctx context.Context, g *Guard, a asked, items []T, method mcp.MCPMethod, rules func(*T) ruleSet, show func(*T)) []T {
 	var expected call
 	own := false
 	if a.x != nil {
 		expected, own = a.x.expected()
 	}
 	if own && expected.method == method {
-		return decideOne(g, a, items, expected.arguments, rules)
+		return decideOne(ctx, g, a, items, expected, rules)
 	}
 	if own && !g.hide {
 		for i := range items {
@@ -60,32 +59,33 @@ func filter[T any](g *Guard, a asked, items []T, method mcp.MCPMethod, rules fun
 	// exchange of its own, for which nobody can tell a call from a list, and
 	// whose arguments nobody knows: each item for itself, and a rule that wants
 	// to see the arguments sees none.
-	items = slices.DeleteFunc(items, func(item T) bool {
-		set := rules(&item)
-		if !own && set.dependsOnArguments() {
-			return true
-		}
-		return !g.decide(a.principal, nil, &set).Allowed
-	})
+	kept := items[:0]
 	for i := range items {
+		set := rules(&items[i])
+		if !own && set.dependsOnArguments() || !g.decide(a.principal, nil, &set).Allowed {
+			continue
+		}
 		show(&items[i])
+		kept = append(kept, items[i])
 	}
 	if own {
 		a.settle()
 	}
-	return items
+	return kept
 }
 
 // decideOne decides on the item that mcp-go found for the message.
-func decideOne[T any](g *Guard, a asked, items []T, args map[string]any, rules func(*T) ruleSet) []T {
+func decideOne[T any](ctx context.Context, g *Guard, a asked, items []T, c call, rules func(*T) ruleSet) []T {
 	if len(items) != 1 {
 		// A filter before this one added to what was asked for. None of it is
 		// what the caller named.
+		g.record(ctx, a, access{method: c.method, request: c.request}, scopes.Decision{}, nil)
 		a.deny(scopes.Decision{})
 		return nil
 	}
 	set := rules(&items[0])
-	decision := g.decide(a.principal, args, &set)
+	decision := g.decide(a.principal, c.arguments, &set)
+	g.record(ctx, a, accessTo(&items[0], c), decision, &set)
 	if decision.Allowed {
 		if tool, ok := any(&items[0]).(*mcp.Tool); ok {
 			a.x.run(tool.Name, set)

@@ -60,6 +60,7 @@ type asked struct {
 	principal *claims.Principal // nil for nobody
 	caller    string
 	x         *exchange // nil on a transport without the guard
+	request   any       // the JSON-RPC id; nil in filters, whose call has it
 }
 
 // lookingAround marks the gate's own messages into the server, by which it
@@ -114,16 +115,17 @@ func (g *Guard) onRequestInitialization(ctx context.Context, _ any, _ any) error
 
 // onBeforeAny decides on everything but tools and prompts, whose filters do.
 // message is the pointer that the handler goes on to read.
-func (g *Guard) onBeforeAny(ctx context.Context, _ any, method mcp.MCPMethod, message any) {
+func (g *Guard) onBeforeAny(ctx context.Context, id any, method mcp.MCPMethod, message any) {
 	a, ok := g.asks(ctx)
 	if !ok {
 		return
 	}
+	a.request = id
 	switch m := message.(type) {
 	case *mcp.CallToolRequest:
-		a.expect(call{method, m.GetArguments()})
+		a.expect(call{id, method, m.GetArguments()})
 	case *mcp.GetPromptRequest:
-		a.expect(call{method, promptArguments(m)})
+		a.expect(call{id, method, promptArguments(m)})
 	case *mcp.ListToolsRequest, *mcp.ListPromptsRequest:
 		a.expect(call{method: method})
 	case *mcp.ReadResourceRequest:
@@ -141,11 +143,11 @@ func (g *Guard) onBeforeAny(ctx context.Context, _ any, method mcp.MCPMethod, me
 	case *mcp.ListTasksRequest:
 		g.openCursor(a, method, &m.Params.Cursor)
 	case *mcp.GetTaskRequest:
-		g.gateTask(a, &m.Params.TaskId)
+		g.gateTask(ctx, a, method, &m.Params.TaskId)
 	case *mcp.TaskResultRequest:
-		g.gateTask(a, &m.Params.TaskId)
+		g.gateTask(ctx, a, method, &m.Params.TaskId)
 	case *mcp.CancelTaskRequest:
-		g.gateTask(a, &m.Params.TaskId)
+		g.gateTask(ctx, a, method, &m.Params.TaskId)
 	default:
 		// What names no item: initialize, ping, discover, log level, unsubscribe.
 		// The base scopes were asked for before mcp-go.

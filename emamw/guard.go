@@ -13,6 +13,7 @@ import (
 
 	"github.com/mark3labs/mcp-go/server"
 
+	"github.com/emamw/mcp-ema/internal/telemetry"
 	"github.com/emamw/mcp-ema/revocation"
 	"github.com/emamw/mcp-ema/scopes"
 )
@@ -39,11 +40,12 @@ type Guard struct {
 	tasks    *tasks
 	streams  *streams
 
-	skew     time.Duration
-	maxBytes int64
-	now      func() time.Time
-	log      *slog.Logger
-	alarm    alarm
+	skew      time.Duration
+	maxBytes  int64
+	now       func() time.Time
+	log       *slog.Logger
+	telemetry *telemetry.Recorder // nil: none
+	alarm     alarm
 
 	unruledOnce sync.Once
 }
@@ -76,7 +78,8 @@ func New(ctx context.Context, s *server.MCPServer, cfg Config) (*Guard, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	trusted := newIssuers(ctx, &cfg)
+	recorder := newRecorder(&cfg)
+	trusted := newIssuers(ctx, &cfg, recorder)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -98,7 +101,7 @@ func New(ctx context.Context, s *server.MCPServer, cfg Config) (*Guard, error) {
 		sessions:  newSessions(cfg.SessionKey, cfg.PreviousSessionKeys),
 	}
 	g.answers = newAnswers(cfg.BaseScopes, g.metadata.url)
-	g.issuers = trusted
+	g.issuers, g.telemetry = trusted, recorder
 	g.identities = newIdentityCache(cfg.TokenCacheEntries)
 	g.revoked = follow(ctx, &cfg)
 	g.streams = newStreams(ctx, g)

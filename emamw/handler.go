@@ -2,6 +2,7 @@ package emamw
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"maps"
@@ -54,51 +55,61 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answerPreflight(w, r)
 		return
 	}
-	id, reason := g.authenticate(r)
+	x, reason := g.authenticate(r)
 	if reason != "" {
 		g.answers.refuse(w, reason)
-		return
-	}
-	id.derive()
-	session, ok := g.sessions.resolve(r.Header[headerSessionID], id)
-	if !ok || !g.sessions.owns(r, id) {
-		// The answer to a session that does not exist (MCP transports, "Session
-		// Management"): that it is another caller's is not for this one to know.
-		g.answers.write(w, http.StatusNotFound, "session_not_found")
 		return
 	}
 	if r.ContentLength > g.maxBytes {
 		g.answers.write(w, http.StatusRequestEntityTooLarge, "request_too_large")
 		return
 	}
-	h.handOver(w, r, id, session)
+	h.handOver(w, r, x)
 }
 
-func (g *Guard) authenticate(r *http.Request) (*identity, claims.Reason) {
-	token, reason := bearer(r.Header)
+// authenticate begins an exchange with the caller and the session of a request.
+// The context of the measurement is for this alone: the exchange has that of the
+// request.
+func (g *Guard) authenticate(r *http.Request) (*exchange, claims.Reason) {
+	ctx, measured := g.telemetry.StartAuthentication(r.Context(), r.Header)
+	var t trail
+	id, session, reason := g.admit(ctx, r, &t)
+	origin := g.conclude(&measured, id, reason, &t, session)
 	if reason != "" {
 		return nil, reason
 	}
-	return g.identify(r.Context(), token)
+	return &exchange{Context: r.Context(), guard: g, id: id, session: session, sessionID: session[0], origin: origin}, ""
+}
+
+func (g *Guard) admit(ctx context.Context, r *http.Request, t *trail) (*identity, []string, claims.Reason) {
+	token, reason := bearer(r.Header)
+	if reason != "" {
+		return nil, nil, reason
+	}
+	id, reason := g.identify(ctx, token, t)
+	if id != nil {
+		id.derive(g.telemetry)
+	}
+	if reason != "" {
+		return id, nil, reason
+	}
+	session, ok := g.sessions.resolve(r.Header[headerSessionID], id)
+	if !ok || !g.sessions.owns(r, id) {
+		return id, nil, claims.SessionMismatch
+	}
+	return id, session, ""
 }
 
 // handOver gives the request to mcp-go with the exchange as its context.
-func (h *handler) handOver(w http.ResponseWriter, r *http.Request, id *identity, session []string) {
+func (h *handler) handOver(w http.ResponseWriter, r *http.Request, x *exchange) {
 	g := h.guard
-	x := &exchange{
-		Context:   r.Context(),
-		guard:     g,
-		id:        id,
-		w:         w,
-		holds:     r.Method == http.MethodPost,
-		sessionID: session[0],
-		body:      limitedBody{ReadCloser: r.Body, left: g.maxBytes},
-	}
-	if base := g.baseRule.Evaluate(scopes.Request{Principal: id.principal, Hierarchy: g.hierarchy}); !base.Allowed {
+	x.w, x.holds = w, r.Method == http.MethodPost
+	x.body = limitedBody{ReadCloser: r.Body, left: g.maxBytes}
+	if base := g.baseRule.Evaluate(scopes.Request{Principal: x.id.principal, Hierarchy: g.hierarchy}); !base.Allowed {
 		x.verdict, x.denial = denied, base
 	}
 	if opensStream(r) {
-		x.Context, x.hangUp = g.streams.begin(x.Context, id)
+		x.Context, x.hangUp = g.streams.begin(x.Context, x.id)
 		defer x.hangUp()
 	}
 
@@ -106,7 +117,7 @@ func (h *handler) handOver(w http.ResponseWriter, r *http.Request, id *identity,
 	inner.Body = &x.body
 	inner.Header = maps.Clone(r.Header)
 	delete(inner.Header, "Authorization")
-	inner.Header[headerSessionID] = session
+	inner.Header[headerSessionID] = x.session
 	if !g.mayEnter(x, inner) {
 		return
 	}
@@ -133,6 +144,7 @@ func (g *Guard) mayEnter(x *exchange, r *http.Request) bool {
 	barred := x.verdict == denied
 	if !x.holds {
 		if barred {
+			g.recordBarred(x)
 			g.answers.deny(x.w, x.denial.Scopes)
 		}
 		return !barred
@@ -153,6 +165,7 @@ func (g *Guard) mayEnter(x *exchange, r *http.Request) bool {
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	switch {
 	case barred && !isGated(body):
+		g.recordBarred(x)
 		g.answers.deny(x.w, x.denial.Scopes)
 		return false
 	case modern && isCancellation(body):

@@ -8,6 +8,7 @@ import (
 	"github.com/emamw/mcp-ema/claims"
 	"github.com/emamw/mcp-ema/internal/discovery"
 	"github.com/emamw/mcp-ema/internal/keys"
+	"github.com/emamw/mcp-ema/internal/telemetry"
 )
 
 // issuer is an AuthorizationServer, made ready for requests.
@@ -20,6 +21,7 @@ type issuer struct {
 	tenants    []string
 	maxAge     time.Duration
 	mapper     *claims.Mapper
+	told       *telemetry.Issuer
 }
 
 type issuers struct {
@@ -28,14 +30,16 @@ type issuers struct {
 	all       []*issuer
 }
 
-func newIssuers(ctx context.Context, cfg *Config) issuers {
+func newIssuers(ctx context.Context, cfg *Config, recorder *telemetry.Recorder) issuers {
 	set := issuers{exact: map[string]*issuer{}}
 	for _, as := range cfg.AuthorizationServers {
 		mapper, err := as.Claims.Mapper()
 		if err != nil {
 			panic("emamw: a validated mapping does not compile: " + err.Error())
 		}
+		told := recorder.Issuer(as.Issuer, as.Claims.Name)
 		iss := &issuer{
+			told:       told,
 			name:       as.Issuer,
 			algorithms: slices.Clone(as.Algorithms),
 			types:      as.TokenTypes,
@@ -51,8 +55,10 @@ func newIssuers(ctx context.Context, cfg *Config) issuers {
 				Now:     cfg.Now, // nil where the clock is the system's, which costs less to read
 				MaxAge:  cfg.MaxKeyAge,
 				Logger:  cfg.Logger,
+				OnFetch: onFetch(recorder, told),
 			}),
 		}
+		recorder.WatchKeys(ctx, told, iss.keys)
 		set.all = append(set.all, iss)
 		if discovery.IsTemplate(as.Issuer) {
 			set.templates = append(set.templates, iss)

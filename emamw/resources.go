@@ -10,6 +10,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"github.com/emamw/mcp-ema/claims"
+	"github.com/emamw/mcp-ema/internal/telemetry"
 	"github.com/emamw/mcp-ema/scopes"
 )
 
@@ -25,6 +26,7 @@ func (g *Guard) gateRead(ctx context.Context, a asked, m *mcp.ReadResourceReques
 		return
 	}
 	decision := g.decide(a.principal, map[string]any{"uri": m.Params.URI}, &set)
+	g.record(ctx, a, a.resource(mcp.MethodResourcesRead, &set), decision, &set)
 	if decision.Allowed {
 		a.settle()
 		return
@@ -41,7 +43,7 @@ func (g *Guard) gateRead(ctx context.Context, a asked, m *mcp.ReadResourceReques
 // gateSubscribe decides on resources/subscribe, which mcp-go grants for any URI,
 // also one that does not exist.
 func (g *Guard) gateSubscribe(ctx context.Context, a asked, m *mcp.SubscribeRequest) {
-	decision := g.decideURI(ctx, a.principal, m.Params.URI)
+	decision := g.decideURI(ctx, a, mcp.MethodResourcesSubscribe, m.Params.URI)
 	if decision.Allowed {
 		a.settle()
 		return
@@ -59,13 +61,14 @@ func (g *Guard) gateListen(ctx context.Context, a asked, m *mcp.SubscriptionsLis
 	if a.x != nil && a.x.hangUp == nil {
 		// Not announced in the header that mcp-go compares with the body, so
 		// nothing would end this stream.
+		g.record(ctx, a, access{method: mcp.MethodSubscriptionsListen, request: a.request}, scopes.Decision{}, nil)
 		m.Params.Notifications = mcp.SubscriptionFilter{}
 		a.deny(scopes.Decision{})
 		return
 	}
 	var kept []string
 	for _, uri := range m.Params.Notifications.ResourceSubscriptions {
-		decision := g.decideURI(ctx, a.principal, uri)
+		decision := g.decideURI(ctx, a, mcp.MethodSubscriptionsListen, uri)
 		if decision.Allowed {
 			kept = append(kept, uri)
 			continue
@@ -89,9 +92,9 @@ func (g *Guard) gateComplete(ctx context.Context, a asked, m *mcp.CompleteReques
 	var decision scopes.Decision
 	switch ref := m.Params.Ref.(type) {
 	case mcp.PromptReference:
-		decision = g.decidePrompt(a.principal, ref.Name)
+		decision = g.decidePrompt(ctx, a, ref.Name)
 	case mcp.ResourceReference:
-		decision = g.decideURI(ctx, a.principal, ref.URI)
+		decision = g.decideURI(ctx, a, mcp.MethodCompletionComplete, ref.URI)
 	default:
 		a.settle() // mcp-go refuses it
 		return
@@ -108,29 +111,38 @@ func (g *Guard) gateComplete(ctx context.Context, a asked, m *mcp.CompleteReques
 	a.deny(decision)
 }
 
-func (g *Guard) decidePrompt(p *claims.Principal, name string) scopes.Decision {
+func (g *Guard) decidePrompt(ctx context.Context, a asked, name string) scopes.Decision {
 	var set ruleSet
+	what := access{method: mcp.MethodCompletionComplete, request: a.request, kind: telemetry.Prompt}
 	if known, ok := g.server.ListPrompts()[name]; ok {
+		what.name = name
 		set = g.promptRules(&known.Prompt)
-	} else if g.hide {
-		return scopes.Decision{Reason: claims.Unruled}
-	} else {
-		set.add(g.unruled)
 	}
-	return g.decide(p, nil, &set)
+	return g.decideNamed(ctx, a, what, nil, &set)
 }
 
-// decideURI decides on a URI that need not exist: there Unruled has its say,
-// unless hidden and unknown must look the same.
-func (g *Guard) decideURI(ctx context.Context, p *claims.Principal, uri string) scopes.Decision {
+// decideURI decides on a URI that need not exist.
+func (g *Guard) decideURI(ctx context.Context, a asked, method mcp.MCPMethod, uri string) scopes.Decision {
 	set := g.resourceRules(ctx, uri)
-	if set.count == 0 {
-		if g.hide {
-			return scopes.Decision{Reason: claims.Unruled}
-		}
+	return g.decideNamed(ctx, a, a.resource(method, &set), map[string]any{"uri": uri}, &set)
+}
+
+// decideNamed decides on a name that need not exist: there Unruled has its say,
+// unless hidden and unknown must look the same.
+func (g *Guard) decideNamed(ctx context.Context, a asked, what access, args map[string]any, set *ruleSet) scopes.Decision {
+	decision := scopes.Decision{Reason: claims.Unruled}
+	if set.count == 0 && !g.hide {
 		set.add(g.unruled)
 	}
-	return g.decide(p, map[string]any{"uri": uri}, &set)
+	if set.count > 0 {
+		decision = g.decide(a.principal, args, set)
+	}
+	g.record(ctx, a, what, decision, set)
+	return decision
+}
+
+func (a *asked) resource(method mcp.MCPMethod, set *ruleSet) access {
+	return access{method: method, request: a.request, kind: telemetry.Resource, name: set.name}
 }
 
 // resourceRules returns all that must hold to use uri, and nothing when no
@@ -140,6 +152,7 @@ func (g *Guard) decideURI(ctx context.Context, p *claims.Principal, uri string) 
 func (g *Guard) resourceRules(ctx context.Context, uri string) (set ruleSet) {
 	central := g.rules.central(uri)
 	if meta, ok := g.fixedResource(ctx, uri); ok {
+		set.name = uri
 		set.item(g, meta, central...)
 		return set
 	}
@@ -149,6 +162,7 @@ func (g *Guard) resourceRules(ctx context.Context, uri string) (set ruleSet) {
 		}
 		// A completion names the template by its text.
 		if template.URITemplate.Raw() == uri || template.URITemplate.Regexp().MatchString(uri) {
+			set.name = template.URITemplate.Raw()
 			set.item(g, template.Meta, central...)
 		}
 	}

@@ -82,6 +82,7 @@ func baseRule(tokens []string) scopes.Rule {
 // ruleSet is all that must hold for one item. Few items have more than an
 // annotation, so the first has its own place and no memory is needed for it.
 type ruleSet struct {
+	name  string // of a resource: its registered URI or template
 	first scopes.Rule
 	more  []scopes.Rule
 	count int

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 
+	"github.com/emamw/mcp-ema/claims"
 	"github.com/emamw/mcp-ema/scopes"
 )
 
@@ -86,14 +87,18 @@ func (g *Guard) onAfterCallTool(ctx context.Context, _ any, request *mcp.CallToo
 
 // gateTask decides on tasks/get, tasks/result and tasks/cancel. Another caller's
 // task answers as one that does not exist.
-func (g *Guard) gateTask(a asked, id *string) {
+func (g *Guard) gateTask(ctx context.Context, a asked, method mcp.MCPMethod, id *string) {
+	what := access{method: method, request: a.request}
 	o, ok := g.tasks.find(*id, a.caller)
 	if !ok {
+		g.record(ctx, a, what, scopes.Decision{Reason: claims.OwnerMismatch}, nil)
 		*id = ""
 		a.settle()
 		return
 	}
-	if decision := g.decide(a.principal, nil, &o.rules); !decision.Allowed {
+	decision := g.decide(a.principal, nil, &o.rules)
+	g.record(ctx, a, what, decision, &o.rules)
+	if !decision.Allowed {
 		*id = ""
 		a.deny(decision)
 		return

@@ -26,6 +26,7 @@ const (
 	defaultEntries  = 10_000
 	minKeyAge       = time.Minute
 	minSessionKey   = 32
+	minPseudonymKey = 32
 )
 
 var defaultAlgorithms = []string{"RS256", "PS256", "ES256", "EdDSA"}
@@ -129,6 +130,9 @@ func (cfg *Config) validateLimits(m *mistakes) {
 	}
 	if cfg.SessionKey != nil && len(cfg.SessionKey) < minSessionKey {
 		m.add("SessionKey", "", "is shorter than 32 bytes: generate it with crypto/rand")
+	}
+	if cfg.PseudonymKey != nil && len(cfg.PseudonymKey) < minPseudonymKey {
+		m.add("PseudonymKey", "", "is shorter than 32 bytes: generate it with crypto/rand")
 	}
 	for i, key := range cfg.PreviousSessionKeys {
 		if len(key) < minSessionKey {

@@ -12,6 +12,7 @@ import (
 	"github.com/emamw/mcp-ema/claims"
 	"github.com/emamw/mcp-ema/internal/jose"
 	"github.com/emamw/mcp-ema/internal/keys"
+	"github.com/emamw/mcp-ema/internal/telemetry"
 )
 
 // A TokenError is why a token was refused. Its text names the reason and never
@@ -31,11 +32,13 @@ type identity struct {
 	issuer     *issuer
 	generation uint64 // of the issuer's keys when the signature was checked
 	expires    time.Time
+	algorithm  string
 	size       int // bytes that it keeps in memory, roughly
 
 	once    sync.Once // derive
 	who     context.Context
 	caller  string
+	told    *telemetry.Caller
 	session boundSession // what the caller's requests carry as their session
 }
 
@@ -44,10 +47,11 @@ type identity struct {
 // caller the principal and its client in one string, which is who owns sessions
 // and tasks. The client is part of it: two clients of one person are two
 // parties (RFC 6749 section 1.1).
-func (id *identity) derive() {
+func (id *identity) derive(r *telemetry.Recorder) {
 	id.once.Do(func() {
 		id.who = claims.NewContext(context.Background(), *id.principal)
 		id.caller = callerKey(id.principal)
+		id.told = r.Caller(id.principal, id.issuer.told, id.algorithm)
 	})
 }
 
@@ -56,7 +60,7 @@ func (id *identity) derive() {
 // caller's own copy. The error is a [*TokenError]; when its Reason is Undecided
 // the token may be good, and the caller should be told to try again.
 func (g *Guard) Verify(ctx context.Context, token string) (*claims.Principal, error) {
-	id, reason := g.identify(ctx, token)
+	id, reason := g.identify(ctx, token, &trail{})
 	if reason != "" {
 		return nil, &TokenError{reason}
 	}
@@ -67,14 +71,14 @@ func (g *Guard) Verify(ctx context.Context, token string) (*claims.Principal, er
 }
 
 // identify looks a token up among those that were verified, or verifies it.
-func (g *Guard) identify(ctx context.Context, token string) (*identity, claims.Reason) {
+func (g *Guard) identify(ctx context.Context, token string, t *trail) (*identity, claims.Reason) {
 	switch {
 	case token == "":
 		return nil, claims.TokenMissing
 	case len(token) > jose.MaxTokenBytes:
 		return nil, claims.TokenMalformed
 	}
-	id, reason := g.recall(ctx, token)
+	id, reason := g.recall(ctx, token, t)
 	if reason != "" {
 		return nil, reason
 	}
@@ -83,20 +87,22 @@ func (g *Guard) identify(ctx context.Context, token string) (*identity, claims.R
 
 // recall asks the cache first. Only the hash of a token is kept there: a heap
 // dump holds no bearer tokens.
-func (g *Guard) recall(ctx context.Context, token string) (*identity, claims.Reason) {
+func (g *Guard) recall(ctx context.Context, token string, t *trail) (*identity, claims.Reason) {
 	if g.identities.off {
-		return g.verify(ctx, token)
+		return g.verify(ctx, token, t)
 	}
+	t.cache = telemetry.Hit
 	sum := sha256.Sum256(unsafe.Slice(unsafe.StringData(token), len(token)))
 	return g.identities.load(ctx, sum, g.now, func() (*identity, claims.Reason) {
-		return g.verify(ctx, token)
+		t.cache = telemetry.Miss
+		return g.verify(ctx, token, t)
 	})
 }
 
 // verify checks a token in the order of cost: what can be refused for nothing
 // comes first, so that a flood of expired or foreign tokens pays for no
 // signature. The holder of a token can read it, so nothing is given away by it.
-func (g *Guard) verify(ctx context.Context, token string) (*identity, claims.Reason) {
+func (g *Guard) verify(ctx context.Context, token string, learned *trail) (*identity, claims.Reason) {
 	t, err := jose.Parse(token)
 	if err != nil {
 		return nil, reasonOf(err)
@@ -109,6 +115,7 @@ func (g *Guard) verify(ctx context.Context, token string) (*identity, claims.Rea
 	if reason != "" {
 		return nil, reason
 	}
+	learned.issuer = iss
 	if reason := iss.suits(t.Header); reason != "" {
 		return nil, reason
 	}
@@ -141,6 +148,7 @@ func (g *Guard) verify(ctx context.Context, token string) (*identity, claims.Rea
 		issuer:     iss,
 		generation: generation,
 		expires:    expires,
+		algorithm:  t.Header.Algorithm,
 		size:       len(t.Payload) * 3,
 	}, ""
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/emamw/mcp-ema/claims"
 	"github.com/emamw/mcp-ema/internal/jose"
+	"github.com/emamw/mcp-ema/internal/telemetry"
 )
 
 // typeIDJAG is the typ of an ID-JAG, without "application/". It is what keeps
@@ -22,6 +23,7 @@ type provider struct {
 	IdentityProvider
 	mapper *claims.Mapper
 	keys   keySource
+	told   *telemetry.Issuer
 }
 
 // An assertion is an ID-JAG that passed every check which depends on it alone.

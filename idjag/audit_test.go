@@ -26,8 +26,9 @@ func TestAuditOfAGrant(t *testing.T) {
 		"msg": "ema.id_jag.exchange", "ema.decision": "allow", "ema.token.type": "id_jag",
 		"ema.issuer": idpIssuer, "ema.client.id": clientID, "ema.client.auth_method": "client_secret_basic",
 		"ema.resource": resourceID, "ema.scopes.granted": []string{"files:read"}, "ema.policy.rules": []string{"readers"},
-		"ema.assertion.id_hash": claims["assertion"],
-		"user.hash":             record["user.hash"], "ema.token.id_hash": record["ema.token.id_hash"],
+		"ema.assertion.id_hash": claims["assertion"], "ema.issuer.preset": record["ema.issuer.preset"],
+		"ema.principal.kind": "user", "ema.groups.state": "absent", "ema.client.hash": record["ema.client.hash"],
+		"user.hash": record["user.hash"], "ema.token.id_hash": record["ema.token.id_hash"],
 	}
 	if !reflect.DeepEqual(record, want) {
 		t.Errorf("record\n%v, want\n%v", record, want)
@@ -150,7 +151,7 @@ func TestLostAuditRecords(t *testing.T) {
 	if a := w.redeem(w.mint(nil)); a.status != http.StatusOK {
 		t.Errorf("answered %d", a.status)
 	}
-	if !strings.Contains(w.logs.String(), "audit record lost") {
+	if !strings.Contains(w.logs.String(), "audit records are lost") {
 		t.Errorf("log %q does not tell", w.logs)
 	}
 }

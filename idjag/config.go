@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/emamw/mcp-ema/claims"
@@ -128,8 +129,13 @@ type Config struct {
 	// over a restart or between replicas.
 	PseudonymKey []byte
 
-	TracerProvider trace.TracerProvider // none when nil
-	MeterProvider  metric.MeterProvider // none when nil
+	// TracerProvider and MeterProvider receive traces and metrics, which
+	// docs/telemetry.md lists. Nil is off: the global provider is not used unless
+	// it is given. Propagator reads the caller's span from the headers of a
+	// request whose context has none; nil reads nothing.
+	TracerProvider trace.TracerProvider
+	MeterProvider  metric.MeterProvider
+	Propagator     propagation.TextMapPropagator
 
 	_ struct{} // keyed literals only: fields will be added
 }

@@ -32,12 +32,13 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 		methodNotAllowed(w, http.MethodPost)
 		return
 	}
-	o := &outcome{started: s.now()}
-	response, err := s.exchange(w, r, o)
+	o := &outcome{}
+	ctx, measured := s.telemetry.StartExchange(r.Context(), r.Header)
+	response, err := s.exchange(w, r.WithContext(ctx), o)
 	if err != nil {
 		o.refusal = asRefusal(err)
 	}
-	s.report(r.Context(), o)
+	s.report(ctx, &measured, o)
 	if o.refusal != nil {
 		writeRefusal(w, o.refusal)
 		return

@@ -3,12 +3,11 @@ package idjag
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"strings"
 
 	"github.com/emamw/mcp-ema/claims"
 	"github.com/emamw/mcp-ema/internal/jose"
+	"github.com/emamw/mcp-ema/internal/telemetry"
 )
 
 // maxIssuedBytes is the longest access token that fits everywhere: many servers
@@ -80,7 +79,7 @@ func (s *Server) issue(ctx context.Context, g *grant, o *outcome) (*tokenRespons
 		Scope: strings.Join(g.decision.Scopes, " "),
 		Roles: user.Roles, Entitlements: user.Permissions, Tenant: user.Tenant,
 		ACR: user.Authentication.Context, AMR: user.Authentication.Methods, Actor: actorOf(user.Actor),
-		IdentityProvider: user.Issuer, ProviderSubject: user.Subject, Assertion: hashID(g.id),
+		IdentityProvider: user.Issuer, ProviderSubject: user.Subject, Assertion: telemetry.IDHash(g.id),
 	}
 	if user.Groups.Known() {
 		groups := append([]string{}, user.Groups.Names...)
@@ -116,12 +115,4 @@ func (s *Server) sign(ctx context.Context, token *accessToken) (string, error) {
 func (s *Server) signWithCurrent(token *accessToken) (string, error) {
 	key := s.ring.Load().current
 	return jose.Sign(key.Signer, jose.Header{Algorithm: key.Algorithm, KeyID: key.ID, Type: "at+jwt"}, token)
-}
-
-// hashID is what stands for a jti in a token and an audit record:
-// base64url(SHA-256(jti)), so that whoever has the ID-JAG can find its records,
-// and a record gives no assertion away.
-func hashID(id string) string {
-	sum := sha256.Sum256([]byte(id))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
 }

@@ -2,7 +2,6 @@ package idjag
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,6 +15,7 @@ import (
 	"github.com/emamw/mcp-ema/claims"
 	"github.com/emamw/mcp-ema/internal/discovery"
 	"github.com/emamw/mcp-ema/internal/keys"
+	"github.com/emamw/mcp-ema/internal/telemetry"
 )
 
 // A Server is a resource authorization server. It is made by [New] and safe for
@@ -43,11 +43,9 @@ type Server struct {
 	revoked       *revoked // nil: no revocation
 	origins       []string
 
-	now          func() time.Time
-	logger       *slog.Logger
-	audit        slog.Handler // nil: none
-	pseudonymKey []byte
-	observer     observer // nil: nobody
+	now       func() time.Time
+	logger    *slog.Logger
+	telemetry *telemetry.Recorder // nil: none
 }
 
 // New returns a server for cfg, or every mistake in it, joined, each a
@@ -121,23 +119,35 @@ func (s *Server) SetPolicy(p *Policy) error {
 // fetchKeys starts what needs the network.
 func (s *Server) fetchKeys(ctx context.Context, cfg *Config) {
 	policy := cfg.network()
-	set := func(issuer, address string) *keys.Set {
+	set := func(told *telemetry.Issuer, issuer, address string) *keys.Set {
 		origin := address
 		if origin == "" {
 			origin = issuer
 		}
-		return keys.New(ctx, keys.Config{
+		fetched := keys.New(ctx, keys.Config{
 			Issuer: issuer, JWKSURL: address, Client: discovery.Client(cfg.HTTPClient, origin, policy), Policy: policy,
-			Now: s.now, Logger: s.logger,
+			Now: s.now, Logger: s.logger, OnFetch: s.onFetch(told),
 		})
+		s.telemetry.WatchKeys(ctx, told, fetched)
+		return fetched
 	}
 	for _, p := range s.providers {
-		own := set(p.Issuer, p.JWKSURL)
+		own := set(p.told, p.Issuer, p.JWKSURL)
 		p.keys, s.keySets = own, append(s.keySets, own)
 	}
 	for _, c := range cfg.Clients {
 		if c.JWKSURL != "" {
-			s.clients[c.ID].keys = set(c.ID, c.JWKSURL)
+			s.clients[c.ID].keys = set(s.telemetry.Issuer(c.ID, ""), c.ID, c.JWKSURL)
+		}
+	}
+}
+
+// onFetch records the fetches of one issuer's keys.
+func (s *Server) onFetch(issuer *telemetry.Issuer) func(context.Context, keys.Trigger) (context.Context, func(keys.Fetched)) {
+	return func(ctx context.Context, trigger keys.Trigger) (context.Context, func(keys.Fetched)) {
+		ctx, fetch := s.telemetry.StartFetch(ctx, issuer, string(trigger))
+		return ctx, func(end keys.Fetched) {
+			fetch.End(telemetry.Fetched{Cause: string(end.Cause), Status: end.Status, Keys: end.Keys, Rejected: end.Rejected})
 		}
 	}
 }
@@ -153,7 +163,7 @@ func assemble(cfg *Config) (*Server, mistakes) {
 	s := &Server{
 		issuer: cfg.Issuer, resources: cfg.Resources, authorize: cfg.Authorize, resolve: cfg.ResolveSubject,
 		tokenLifetime: cfg.TokenLifetime, skew: cfg.ClockSkew, replay: cfg.Replay, origins: cfg.AllowedOrigins,
-		now: cfg.Now, logger: cfg.Logger, audit: cfg.Audit, pseudonymKey: cfg.PseudonymKey,
+		now: cfg.Now, logger: cfg.Logger, telemetry: newRecorder(cfg),
 	}
 	s.tokenEndpoint = s.endpoint("/token")
 	s.documents = newDocuments(cfg, cfg.network(), s.now)
@@ -166,6 +176,7 @@ func assemble(cfg *Config) (*Server, mistakes) {
 	for i := range cfg.IdentityProviders {
 		p, wrong := newProvider(cfg, i)
 		m = append(m, wrong...)
+		p.told = s.telemetry.Issuer(p.Issuer, p.preset())
 		s.providers[p.Issuer] = p
 	}
 	s.clients = make(map[string]*client)
@@ -202,9 +213,9 @@ func (cfg *Config) effectivePolicy() *Policy {
 	return nil
 }
 
-// newPseudonymKey is good for this process.
-func newPseudonymKey() []byte {
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // never fails: crypto/rand ends the program instead
-	return key
+func newRecorder(cfg *Config) *telemetry.Recorder {
+	return telemetry.New(telemetry.Config{
+		TracerProvider: cfg.TracerProvider, MeterProvider: cfg.MeterProvider, Propagator: cfg.Propagator,
+		Audit: cfg.Audit, PseudonymKey: cfg.PseudonymKey, Now: cfg.Now, Logger: cfg.Logger,
+	})
 }

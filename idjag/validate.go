@@ -66,9 +66,6 @@ func (cfg *Config) completeDefaults() {
 	if cfg.Replay == nil {
 		cfg.Replay = NewReplayStore(0, cfg.Now)
 	}
-	if cfg.PseudonymKey == nil {
-		cfg.PseudonymKey = newPseudonymKey()
-	}
 }
 
 func (cfg *Config) completeIssuer(m *mistakes) {

@@ -1,0 +1,141 @@
+package telemetry_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/emamw/mcp-ema/internal/telemetry"
+)
+
+const document = "../../docs/telemetry.md"
+
+var update = flag.Bool("update", false, "write the tables of docs/telemetry.md")
+
+// Every table of docs/telemetry.md is the vocabulary's, row by row. After a change
+// to the vocabulary: go test ./internal/telemetry -run TestDocument -update
+func TestDocument(t *testing.T) {
+	raw, err := os.ReadFile(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(raw)
+	for name, want := range tables() {
+		begin, end := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->\n"
+		head, rest, found := strings.Cut(text, begin)
+		got, tail, closed := strings.Cut(rest, end)
+		if !found || !closed {
+			t.Errorf("there is no table %s", name)
+			continue
+		}
+		if *update {
+			text = head + begin + want + end + tail
+			continue
+		}
+		compareLines(t, name, got, want)
+	}
+	if *update && text != string(raw) {
+		if err := os.WriteFile(document, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func compareLines(t *testing.T, name, got, want string) {
+	t.Helper()
+	have, need := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for _, line := range need {
+		if !slices.Contains(have, line) {
+			t.Errorf("table %s lacks\n\t%s", name, line)
+		}
+	}
+	for _, line := range have {
+		if !slices.Contains(need, line) {
+			t.Errorf("table %s has\n\t%s", name, line)
+		}
+	}
+}
+
+func tables() map[string]string {
+	return map[string]string{
+		"spans":           spanTable(),
+		"attributes":      attributeTable(),
+		"metrics":         metricTable(),
+		"audit records":   eventTable(),
+		"unauthenticated": reasonTable(telemetry.Unauthenticated),
+		"unauthorized":    reasonTable(telemetry.Unauthorized),
+		"unredeemed":      reasonTable(telemetry.Unredeemed),
+		"undecided":       reasonTable(telemetry.Undecided),
+	}
+}
+
+func table(header ...string) *strings.Builder {
+	b := &strings.Builder{}
+	line(b, header...)
+	line(b, slices.Repeat([]string{"---"}, len(header))...)
+	return b
+}
+
+func line(b *strings.Builder, cells ...string) {
+	fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | "))
+}
+
+func code[T ~string](words ...T) string {
+	var quoted []string
+	for _, w := range words {
+		quoted = append(quoted, "`"+string(w)+"`")
+	}
+	return strings.Join(quoted, " ")
+}
+
+func spanTable() string {
+	b := table("span", "kind", "parent", "when")
+	for _, s := range telemetry.Spans {
+		line(b, code(s.Name), s.Kind, s.Parent, s.When)
+	}
+	return b.String()
+}
+
+func attributeTable() string {
+	b := table("attribute", "type", "on", "when", "what")
+	for _, a := range telemetry.Attributes {
+		on := code(a.On...)
+		if on == "" {
+			on = "-"
+		}
+		what := a.Meaning
+		// The reasons have tables of their own.
+		if len(a.Values) > 0 && len(a.Values) <= 20 {
+			what += ": " + code(a.Values...)
+		}
+		line(b, code(a.Key), a.Type, on, a.When, what)
+	}
+	return b.String()
+}
+
+func metricTable() string {
+	b := table("metric", "instrument", "unit", "attributes", "what")
+	for _, m := range telemetry.Metrics {
+		line(b, code(m.Name), m.Instrument, code(m.Unit), code(m.Attributes...), m.Meaning)
+	}
+	return b.String()
+}
+
+func eventTable() string {
+	b := table("record", "attributes of", "when")
+	for _, e := range telemetry.Events {
+		line(b, code(e.Name), code(e.Span), e.When)
+	}
+	return b.String()
+}
+
+func reasonTable(rows []telemetry.Refusal) string {
+	b := table("reason", "what it means", "what to do")
+	for _, r := range rows {
+		line(b, code(r.Reason), r.Meaning, r.Cure)
+	}
+	return b.String()
+}
