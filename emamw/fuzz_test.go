@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
@@ -69,32 +70,34 @@ func isPlainCall(body string) bool {
 }
 
 // Many callers at once, some allowed and some not, in all the ways there are:
-// no verdict crosses over.
+// no verdict crosses over, and no goroutine is left, or the bubble would not end.
 func TestConcurrentVerdicts(t *testing.T) {
-	b := newBench(t, stateless, before(furnish))
-	var wrong atomic.Int64
-	var wg sync.WaitGroup
-	for i := range 1000 {
-		wg.Go(func() {
-			e, d := eras[i%2], doors[i%len(doors)]
-			if d.ask == "" || d.legacy {
-				d = doors[0]
-			}
-			if i%3 == 0 {
-				if a := e.send(b, b.token(strings.Fields(d.scopes)...), d.method, d.params); a.Code != http.StatusOK || strings.Contains(a.body, `"error"`) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, stateless, before(furnish))
+		var wrong atomic.Int64
+		var wg sync.WaitGroup
+		for i := range 1000 {
+			wg.Go(func() {
+				e, d := eras[i%2], doors[i%len(doors)]
+				if d.ask == "" || d.legacy {
+					d = doors[0]
+				}
+				if i%3 == 0 {
+					if a := e.send(b, b.token(strings.Fields(d.scopes)...), d.method, d.params); a.Code != http.StatusOK || strings.Contains(a.body, `"error"`) {
+						wrong.Add(1)
+					}
+					return
+				}
+				if a := e.send(b, b.token("unrelated"), d.method, d.params); a.Code != http.StatusForbidden || a.Header().Get("WWW-Authenticate") != challengeFor(d.ask) {
 					wrong.Add(1)
 				}
-				return
-			}
-			if a := e.send(b, b.token("unrelated"), d.method, d.params); a.Code != http.StatusForbidden || a.Header().Get("WWW-Authenticate") != challengeFor(d.ask) {
-				wrong.Add(1)
-			}
-		})
-	}
-	wg.Wait()
-	if n := wrong.Load(); n != 0 {
-		t.Errorf("%d of 1000 verdicts were wrong", n)
-	}
+			})
+		}
+		wg.Wait()
+		if n := wrong.Load(); n != 0 {
+			t.Errorf("%d of 1000 verdicts were wrong", n)
+		}
+	})
 }
 
 // Denied calls with a queue of notifications, from many callers at once.

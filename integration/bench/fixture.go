@@ -43,6 +43,8 @@ type fixture struct {
 	coldMCP    http.Handler
 	warmMCP    http.Handler
 
+	bareList, warmList http.Handler // of servers with a hundred tools
+
 	bareServer, warmServer *httptest.Server
 	cancel                 context.CancelFunc
 }
@@ -75,11 +77,14 @@ func newFixture(ctx context.Context) (*fixture, error) {
 	f.alien = alien.Mint(typical("ES256"))
 
 	ctx, f.cancel = context.WithCancel(ctx)
-	f.bare = transport(newMCPServer())
-	if f.cold, f.coldMCP, err = guarded(ctx, as, -1); err != nil {
+	f.bare, f.bareList = transport(newMCPServer(1)), transport(newMCPServer(100))
+	if f.cold, f.coldMCP, err = guarded(ctx, as, newMCPServer(1), -1); err != nil {
 		return nil, err
 	}
-	if f.warm, f.warmMCP, err = guarded(ctx, as, 0); err != nil {
+	if f.warm, f.warmMCP, err = guarded(ctx, as, newMCPServer(1), 0); err != nil {
+		return nil, err
+	}
+	if _, f.warmList, err = guarded(ctx, as, newMCPServer(100), 0); err != nil {
 		return nil, err
 	}
 	f.bareServer, f.warmServer = httptest.NewServer(f.bare), httptest.NewServer(f.warmMCP)
@@ -105,12 +110,19 @@ func typical(alg string) emamwtest.Token {
 	}
 }
 
-func newMCPServer() *server.MCPServer {
+// newMCPServer has this many tools, of which read_file is one.
+func newMCPServer(tools int) *server.MCPServer {
 	s := server.NewMCPServer("bench", "1.0.0")
-	s.AddTool(mcp.NewTool("read_file", mcp.WithString("path"), scopes.Require("files:read")),
-		func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-			return mcp.NewToolResultText("the text"), nil
-		})
+	for i := range tools {
+		name := "read_file"
+		if i > 0 {
+			name = fmt.Sprintf("read_file_%d", i)
+		}
+		s.AddTool(mcp.NewTool(name, mcp.WithString("path"), scopes.Require("files:read")),
+			func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+				return mcp.NewToolResultText("the text"), nil
+			})
+	}
 	return s
 }
 
@@ -118,8 +130,7 @@ func transport(s *server.MCPServer) http.Handler {
 	return server.NewStreamableHTTPServer(s, server.WithStateLess(true))
 }
 
-func guarded(ctx context.Context, as *emamwtest.AuthorizationServer, cache int) (*emamw.Guard, http.Handler, error) {
-	s := newMCPServer()
+func guarded(ctx context.Context, as *emamwtest.AuthorizationServer, s *server.MCPServer, cache int) (*emamw.Guard, http.Handler, error) {
 	guard, err := emamw.New(ctx, s, emamw.Config{
 		Resource:             resource,
 		AuthorizationServers: []emamw.AuthorizationServer{{Issuer: issuer}},
@@ -139,13 +150,18 @@ func guarded(ctx context.Context, as *emamwtest.AuthorizationServer, cache int) 
 var callBody = []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read_file","arguments":{"path":"` +
 	strings.Repeat("a", 183) + `"}}}`)
 
+var listBody = []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)
+
 // call returns an op that sends a tools/call to h, inside the process.
-func call(name string, h http.Handler, token string) *op {
+func call(name string, h http.Handler, token string) *op { return message(name, h, token, callBody) }
+
+// message returns an op that sends a message to h, inside the process.
+func message(name string, h http.Handler, token string, text []byte) *op {
 	header := callHeader(token)
 	return &op{name: name, do: func() {
 		r := &http.Request{
 			Method: http.MethodPost, URL: resourceURL, Host: resourceURL.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-			Header: header.Clone(), Body: body{bytes.NewReader(callBody)}, ContentLength: int64(len(callBody)),
+			Header: header.Clone(), Body: body{bytes.NewReader(text)}, ContentLength: int64(len(text)),
 			RequestURI: resourceURL.Path, RemoteAddr: "192.0.2.1:1234",
 		}
 		w := &discard{header: http.Header{}}

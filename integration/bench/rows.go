@@ -39,6 +39,8 @@ func rows(f *fixture) []*row {
 	t.add(raw["ES256"], ratio(refuse("refuse an expired token", f.warm, f.stale, claims.TokenExpired), raw["ES256"]).most(0.05))
 	t.add(raw["ES256"], ratio(refuse("refuse an unknown issuer", f.warm, f.alien, claims.IssuerUntrusted), raw["ES256"]).most(0.05))
 	t.add(raw["ES256"], ratio(refuse("refuse another audience", f.warm, f.astray, claims.AudienceMismatch), raw["ES256"]).most(0.05))
+	list := message("unguarded list of 100 tools", f.bareList, f.tokens["ES256"], listBody)
+	t.add(list, ratio(message("guarded list of 100 tools", f.warmList, f.tokens["ES256"], listBody), list).most(1.02))
 	t.add(static, ratio(fetch("metadata", f.cold.MetadataHandler(), path), static).most(1.05))
 	t.add(static, ratio(fetch("metadata, through the guard", f.coldMCP, path), static).most(1.05))
 	t.add(loopback, ratio(post("guarded loopback call, cached", f.warmServer.URL, f.tokens["ES256"]), loopback).most(1.08))
