@@ -102,17 +102,15 @@ func (x *exchange) settle() {
 	x.release()
 }
 
-// deny turns the answer into a refusal. It reports false when an answer was let
-// out before: a message that a handler sent into the server itself, whose
-// refusal is that handler's to read.
-func (x *exchange) deny(d scopes.Decision) bool {
+// deny turns the answer into a refusal, unless it was let out before. That is so
+// for a message that a handler sent into the server itself: its refusal is that
+// handler's to read.
+func (x *exchange) deny(d scopes.Decision) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.verdict == allowed {
-		return false
+	if x.verdict != allowed {
+		x.verdict, x.denial = denied, d
 	}
-	x.verdict, x.denial = denied, d
-	return true
 }
 
 // see marks the message as seen by the gate.
@@ -122,16 +120,14 @@ func (x *exchange) see() {
 	x.seen = true
 }
 
-// expect notes what the filter is to decide on. It reports false when this
-// exchange was decided before: see deny.
-func (x *exchange) expect(c call) bool {
+// expect notes what the filter is to decide on, unless the exchange was decided
+// before: see deny.
+func (x *exchange) expect(c call) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.verdict == allowed {
-		return false
+	if x.verdict != allowed {
+		x.pending = c
 	}
-	x.pending = c
-	return true
 }
 
 // expected returns what the filter is to decide on, and false when that is not
