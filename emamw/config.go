@@ -165,7 +165,9 @@ type AuthorizationServer struct {
 	Tenants []string
 
 	// MaxAge is the longest accepted lifetime of a token, exp - iat: what a
-	// revocation must outlive. The default is 24 hours.
+	// revocation must outlive. The default is 24 hours. For an issuer whose tokens
+	// have no iat, give at least the longest that it issues: of such a token only
+	// the rest of its life can be checked.
 	MaxAge time.Duration
 
 	// TokenTypes are the accepted typ headers, "" for none. The default is what

@@ -34,14 +34,10 @@ func (g *Guard) unruledNames(ctx context.Context) (names []string) {
 			names = append(names, kind+" "+name)
 		}
 	}
-	g.list(ctx, mcp.MethodToolsList, func(result any) mcp.Cursor {
-		page, _ := result.(mcp.ListToolsResult)
-		for _, t := range page.Tools {
-			_, central := g.rules.tools[t.Name]
-			add("tool", t.Name, t.Meta, central)
-		}
-		return page.NextCursor
-	})
+	for _, t := range g.tools(ctx) {
+		_, central := g.rules.tools[t.Name]
+		add("tool", t.Name, t.Meta, central)
+	}
 	for _, p := range g.server.ListPrompts() {
 		_, central := g.rules.prompts[p.Prompt.Name]
 		add("prompt", p.Prompt.Name, p.Prompt.Meta, central)
@@ -49,7 +45,8 @@ func (g *Guard) unruledNames(ctx context.Context) (names []string) {
 	for _, r := range g.server.ListResources() {
 		add("resource", r.Resource.URI, r.Resource.Meta, len(g.rules.central(r.Resource.URI)) > 0)
 	}
-	for _, t := range g.templates(ctx) {
+	templates, _ := g.templates(ctx)
+	for _, t := range templates {
 		if t.URITemplate != nil {
 			add("template", t.URITemplate.Raw(), t.Meta, len(g.rules.central(t.URITemplate.Raw())) > 0)
 		}

@@ -11,7 +11,7 @@
 // New installs a gate inside the MCP server, and Handler puts a guard in front
 // of a transport. Together they
 //
-//   - MUST see a valid access token on every request, of every method;
+//   - demand a valid access token on every request, of every method;
 //   - accept it only from the configured authorization servers, for this
 //     resource, and never a token of another kind;
 //   - decide on each tool, prompt, resource and task by the rule beside its code

@@ -4,9 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -40,7 +39,8 @@ type exchange struct {
 	seen    bool // the gate's first hook saw the message
 	pending call // what a filter is to decide on
 	tool    string
-	rules   ruleSet // of the tool that runs
+	rules   ruleSet  // of the tool that runs
+	uris    []string // of resources whose handlers may run
 	stand   standIn
 
 	status   int // of the answer; 0 before it
@@ -102,13 +102,13 @@ func (x *exchange) settle() {
 	x.release()
 }
 
-// deny turns the answer into a refusal, unless it was let out before. That is so
-// for a message that a handler sent into the server itself: its refusal is that
-// handler's to read.
+// deny turns the answer into a refusal, unless it was let out before, or is a
+// stream. That is so for a message that a handler or a hook sent into the server
+// itself: its refusal is theirs to read.
 func (x *exchange) deny(d scopes.Decision) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.verdict != allowed {
+	if x.holds && x.verdict != allowed {
 		x.verdict, x.denial = denied, d
 	}
 }
@@ -120,12 +120,13 @@ func (x *exchange) see() {
 	x.seen = true
 }
 
-// expect notes what the filter is to decide on, unless the exchange was decided
-// before: see deny.
+// expect notes what the filter is to decide on. The first message is the
+// request's own: what a hook or a handler sends into the server meanwhile is
+// decided without it.
 func (x *exchange) expect(c call) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.verdict != allowed {
+	if x.holds && x.verdict != allowed && x.pending.method == "" {
 		x.pending = c
 	}
 }
@@ -154,6 +155,22 @@ func (x *exchange) ran(tool string, rules *ruleSet) bool {
 	return tool != "" && x.tool == tool
 }
 
+// approve lets the handler of a resource run, also for a message that a handler
+// sends into the server.
+func (x *exchange) approve(uri string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !slices.Contains(x.uris, uri) {
+		x.uris = append(x.uris, uri)
+	}
+}
+
+func (x *exchange) isApproved(uri string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return slices.Contains(x.uris, uri)
+}
+
 // conceal replaces a name in mcp-go's answer by the one that was asked for.
 func (x *exchange) conceal(name, original string) {
 	x.mu.Lock()
@@ -169,11 +186,18 @@ func jsonText(s string) []byte {
 	return text[1 : len(text)-1]
 }
 
+// close ends the writing, also where the transport panicked: its goroutines may
+// write on, into a connection that is another request's by then.
+func (x *exchange) close() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.finished = true
+}
+
 // finish completes the answer after the transport returned.
 func (x *exchange) finish() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	defer func() { x.finished = true }()
 	switch {
 	case x.verdict == denied && x.status != http.StatusAccepted:
 		x.answerDenied()
@@ -195,7 +219,7 @@ func (x *exchange) answerDenied() {
 
 // forget takes out the headers of the answer that is not sent.
 func (x *exchange) forget() {
-	for _, name := range [...]string{"Content-Type", "Cache-Control", "Connection", headerSessionID} {
+	for _, name := range [...]string{"Content-Type", "Content-Encoding", "Etag", "Last-Modified", "Cache-Control", "Connection", headerSessionID} {
 		x.w.Header().Del(name)
 	}
 }
@@ -229,30 +253,3 @@ func isUnreadable(answer []byte) bool {
 	}
 	return message.Error.Code == mcp.INVALID_REQUEST || message.Error.Code == mcp.PARSE_ERROR
 }
-
-// limitedBody is the request's body up to a limit. It remembers that the limit
-// was reached, for mcp-go reports that as a message it could not read.
-type limitedBody struct {
-	io.ReadCloser
-	left     int64
-	exceeded bool
-}
-
-func (b *limitedBody) Read(p []byte) (int, error) {
-	if b.left < 0 {
-		return 0, errBodyTooLarge
-	}
-	// One byte more than allowed tells a body that fits from one that does not.
-	if int64(len(p)) > b.left+1 {
-		p = p[:b.left+1]
-	}
-	n, err := b.ReadCloser.Read(p)
-	b.left -= int64(n)
-	if b.left < 0 {
-		b.exceeded = true
-		return 0, errBodyTooLarge
-	}
-	return n, err
-}
-
-var errBodyTooLarge = errors.New("emamw: the request body is larger than MaxRequestBytes")

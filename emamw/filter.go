@@ -17,7 +17,7 @@ func (g *Guard) filterTools(ctx context.Context, tools []mcp.Tool) []mcp.Tool {
 	if !ok {
 		return tools
 	}
-	return filter(ctx, g, a, tools, mcp.MethodToolsCall, g.toolRules, func(t *mcp.Tool) {
+	return filter(ctx, g, a, tools, ofTools, g.toolRules, func(t *mcp.Tool) {
 		if central, ok := g.rules.tools[t.Name]; ok {
 			scopes.Where(central)(t)
 		}
@@ -30,24 +30,33 @@ func (g *Guard) filterPrompts(ctx context.Context, prompts []mcp.Prompt) []mcp.P
 	if !ok {
 		return prompts
 	}
-	return filter(ctx, g, a, prompts, mcp.MethodPromptsGet, g.promptRules, func(p *mcp.Prompt) {
+	return filter(ctx, g, a, prompts, ofPrompts, g.promptRules, func(p *mcp.Prompt) {
 		if central, ok := g.rules.prompts[p.Name]; ok {
 			scopes.ForPrompt(central)(p)
 		}
 	})
 }
 
+// kind is a kind of item with the two methods whose messages it is filtered for.
+type kind struct{ one, list mcp.MCPMethod }
+
+var (
+	ofTools   = kind{mcp.MethodToolsCall, mcp.MethodToolsList}
+	ofPrompts = kind{mcp.MethodPromptsGet, mcp.MethodPromptsList}
+)
+
 // filter decides on one item that is asked for, or on a list. show adds to a
 // listed item what clients should know of its central rules.
-func filter[T any](ctx context.Context, g *Guard, a asked, items []T, method mcp.MCPMethod, rules func(*T) ruleSet, show func(*T)) []T {
+func filter[T any](ctx context.Context, g *Guard, a asked, items []T, k kind, rules func(*T) ruleSet, show func(*T)) []T {
 	var expected call
 	own := false
 	if a.x != nil {
 		expected, own = a.x.expected()
 	}
-	if own && expected.method == method {
+	if own && expected.method == k.one {
 		return decideOne(ctx, g, a, items, expected, rules)
 	}
+	own = own && expected.method == k.list
 	if own && !g.hide {
 		for i := range items {
 			show(&items[i])
@@ -62,7 +71,10 @@ func filter[T any](ctx context.Context, g *Guard, a asked, items []T, method mcp
 	kept := items[:0]
 	for i := range items {
 		set := rules(&items[i])
-		if !own && set.dependsOnArguments() || !g.decide(a.principal, nil, &set).Allowed {
+		if !g.decide(a.principal, nil, &set).Allowed {
+			continue
+		}
+		if !own && set.dependent() {
 			continue
 		}
 		show(&items[i])

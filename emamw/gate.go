@@ -38,6 +38,8 @@ func (g *Guard) install() {
 	hooks.OnError = slices.Insert(hooks.OnError, 0, g.onError)
 	hooks.OnRegisterSession = slices.Insert(hooks.OnRegisterSession, 0, g.onRegisterSession)
 	hooks.OnUnregisterSession = append(hooks.OnUnregisterSession, g.onUnregisterSession)
+	hooks.OnAfterListResourceTemplates = slices.Insert(hooks.OnAfterListResourceTemplates, 0, g.onGlance)
+	g.hooks = hooks
 
 	// After a list was made, the gate has the last word on it: a hook of the
 	// server's own could add to what was left out.
@@ -63,18 +65,23 @@ type asked struct {
 	request   any       // the JSON-RPC id; nil in filters, whose call has it
 }
 
-// lookingAround marks the gate's own messages into the server, by which it
-// finds out what there is.
-type lookingAround struct{}
-
 // asks returns who asks, and false when the message is not the gate's business:
 // its own, or one of another server that shares the hooks.
 func (g *Guard) asks(ctx context.Context) (asked, bool) {
-	if s := server.ServerFromContext(ctx); s != nil && s != g.server || ctx.Value(lookingAround{}) != nil {
+	if s := server.ServerFromContext(ctx); s != nil && s != g.server {
 		return asked{}, false
 	}
-	if x := exchangeFrom(ctx); x != nil && x.guard == g {
-		return asked{principal: x.id.principal, caller: x.id.caller, x: x}, true
+	if l := glanceFrom(ctx); l != nil && l.guard == g {
+		return asked{}, false
+	}
+	if x := exchangeFrom(ctx); x != nil {
+		if x.guard == g {
+			return asked{principal: x.id.principal, caller: x.id.caller, x: x}, true
+		}
+		// The transport of this server behind another's guard. Whom that let in,
+		// it let in there: the token names another resource.
+		g.raise(unguardedAlarm)
+		return asked{}, true
 	}
 	// A transport without the guard. Somebody may have said who uses it.
 	if p, ok := claims.FromContext(ctx); ok {
@@ -98,11 +105,17 @@ func (a *asked) deny(d scopes.Decision) {
 	}
 }
 
-// conceal answers as for a name that does not exist.
-func (a *asked) conceal(standIn, original string) {
+// approve lets the handler of a resource run.
+func (a *asked) approve(uri string) {
 	if a.x != nil {
-		a.x.conceal(standIn, original)
-		a.x.settle()
+		a.x.approve(uri)
+	}
+}
+
+// conceal puts a name back into mcp-go's answer to its stand-in.
+func (a *asked) conceal(name, original string) {
+	if a.x != nil {
+		a.x.conceal(name, original)
 	}
 }
 
@@ -148,10 +161,12 @@ func (g *Guard) onBeforeAny(ctx context.Context, id any, method mcp.MCPMethod, m
 		g.gateTask(ctx, a, method, &m.Params.TaskId)
 	case *mcp.CancelTaskRequest:
 		g.gateTask(ctx, a, method, &m.Params.TaskId)
-	default:
-		// What names no item: initialize, ping, discover, log level, unsubscribe.
-		// The base scopes were asked for before mcp-go.
+	case *mcp.InitializeRequest, *mcp.PingRequest, *mcp.DiscoverRequest, *mcp.SetLevelRequest, *mcp.UnsubscribeRequest:
+		// They name no item. The base scopes were asked for before mcp-go.
 		a.settle()
+	default:
+		// A method that this package has not been taught. Its answer stays in.
+		a.deny(scopes.Decision{Reason: claims.Unruled})
 	}
 }
 
@@ -181,13 +196,14 @@ func (g *Guard) onError(ctx context.Context, _ any, _ mcp.MCPMethod, _ any, _ er
 	}
 }
 
-// onRegisterSession notes whose a legacy SSE session is. Its id is none that the
-// guard handed to mcp-go, which is how the transports are told apart.
+// onRegisterSession notes whose a legacy SSE session is. Those of streamable HTTP
+// carry their owner in their id.
 func (g *Guard) onRegisterSession(ctx context.Context, session server.ClientSession) {
 	x := exchangeFrom(ctx)
-	if x != nil && x.guard == g && !x.holds && session.SessionID() != x.sessionID {
-		g.sessions.legacy.Store(session.SessionID(), x.id.caller)
+	if _, streamable := session.(server.SessionWithStreamableHTTPConfig); streamable || x == nil || x.guard != g {
+		return
 	}
+	g.sessions.legacy.Store(session.SessionID(), x.id.caller)
 }
 
 func (g *Guard) onUnregisterSession(_ context.Context, session server.ClientSession) {

@@ -22,6 +22,7 @@ import (
 // with [New]; the zero Guard is of no use. It is safe for concurrent use.
 type Guard struct {
 	server     *server.MCPServer
+	hooks      *server.Hooks // where the gate is
 	issuers    issuers
 	identities *identityCache
 	revoked    *revoked
@@ -126,7 +127,8 @@ func (g *Guard) Ready(ctx context.Context) error {
 // were issued until now, or one by its id. It takes effect here with the next
 // request, on open streams at once, and on other guards that share the store as
 // soon as they hear of it. A zero Before means now, and a zero Until the time at
-// which the last token that it affects has expired.
+// which the last token that it affects has expired. A TokenID has no effect on an
+// issuer whose mapping reads none.
 func (g *Guard) Revoke(ctx context.Context, r revocation.Revocation) error {
 	if r.Before.IsZero() && r.TokenID == "" {
 		r.Before = g.now()

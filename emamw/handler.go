@@ -60,6 +60,13 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.answers.refuse(w, reason)
 		return
 	}
+	if g.server.GetHooks() != g.hooks {
+		// server.WithHooks was called after New, and the gate is gone with the
+		// hooks that it was in.
+		g.raise(unseenAlarm)
+		g.answers.write(w, http.StatusInternalServerError, "server_error")
+		return
+	}
 	if r.ContentLength > g.maxBytes {
 		g.answers.write(w, http.StatusRequestEntityTooLarge, "request_too_large")
 		return
@@ -121,6 +128,7 @@ func (h *handler) handOver(w http.ResponseWriter, r *http.Request, x *exchange) 
 	if !g.mayEnter(x, inner) {
 		return
 	}
+	defer x.close()
 
 	if flusher, ok := w.(http.Flusher); ok {
 		x.flusher = flusher
@@ -150,7 +158,8 @@ func (g *Guard) mayEnter(x *exchange, r *http.Request) bool {
 		return !barred
 	}
 	modern := mcp.IsModernProtocol(r.Header.Get(mcp.HeaderProtocolVersion))
-	if !barred && !modern {
+	_, legacy := g.sessions.legacyOwner(r)
+	if !barred && !modern && !legacy {
 		return true
 	}
 	body, err := io.ReadAll(&x.body)
@@ -167,6 +176,11 @@ func (g *Guard) mayEnter(x *exchange, r *http.Request) bool {
 	case barred && !isGated(body):
 		g.recordBarred(x)
 		g.answers.deny(x.w, x.denial.Scopes)
+		return false
+	case legacy && methodOf(body) == mcp.MethodSubscriptionsListen:
+		// mcp-go would serve it until the process ends: on legacy SSE nothing
+		// cancels the context of a message.
+		g.answers.write(x.w, http.StatusBadRequest, "invalid_request")
 		return false
 	case modern && isCancellation(body):
 		// Modern requests have no session, and mcp-go finds the request to
@@ -200,6 +214,12 @@ func isGated(body []byte) bool {
 		return true
 	}
 	return false
+}
+
+func methodOf(body []byte) mcp.MCPMethod {
+	var message envelope
+	_ = json.Unmarshal(body, &message) // what cannot be read has no method here, and none for mcp-go
+	return message.Method
 }
 
 // isCancellation reports whether a message is a notifications/cancelled. Only a

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"slices"
+	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
@@ -73,9 +74,8 @@ func (g *Guard) onAfterListTemplates(ctx context.Context, _ any, _ *mcp.ListReso
 	}
 }
 
-// visible leaves in a list what this caller is to see of it. The list is mcp-go's
-// slice of its own store's copies, but other hooks may hold it: it is not
-// changed in place.
+// visible returns what this caller is to see of a list. The list itself is not
+// changed: a hook of the server's own may have kept it.
 func visible[T any](g *Guard, a asked, items []T, rules func(*T) ruleSet, show func(*T)) []T {
 	shown := make([]T, 0, len(items))
 	for _, item := range items {
@@ -104,6 +104,9 @@ func (g *Guard) onAfterListTasks(ctx context.Context, _ any, _ *mcp.ListTasksReq
 	result.NextCursor = g.sealCursor(a, mcp.MethodTasksList, result.NextCursor)
 }
 
+// cursorBlock is what the length of a cursor is rounded up to.
+const cursorBlock = 256
+
 // badCursor is one that mcp-go refuses as it refuses any that it did not make.
 const badCursor mcp.Cursor = "!"
 
@@ -115,9 +118,12 @@ func (g *Guard) sealCursor(a asked, method mcp.MCPMethod, cursor mcp.Cursor) mcp
 		return ""
 	}
 	sealer := g.sessions.cursors
-	nonce := make([]byte, sealer.NonceSize(), sealer.NonceSize()+len(cursor)+sealer.Overhead())
+	nonce := make([]byte, sealer.NonceSize(), sealer.NonceSize()+len(cursor)+cursorBlock+sealer.Overhead())
 	_, _ = rand.Read(nonce) // never fails
-	sealed := sealer.Seal(nonce, nonce, []byte(cursor), []byte(string(method)+a.caller))
+	// Padded, or its length would be that of a name. The padding is no base64, so
+	// it comes off again.
+	text := string(cursor) + strings.Repeat(" ", cursorBlock-len(cursor)%cursorBlock)
+	sealed := sealer.Seal(nonce, nonce, []byte(text), []byte(string(method)+a.caller))
 	return mcp.Cursor(base64.RawURLEncoding.EncodeToString(sealed))
 }
 
@@ -140,7 +146,7 @@ func (g *Guard) openCursor(a asked, method mcp.MCPMethod, cursor *mcp.Cursor) {
 		*cursor = badCursor
 		return
 	}
-	*cursor = mcp.Cursor(opened)
+	*cursor = mcp.Cursor(strings.TrimRight(string(opened), " "))
 }
 
 // newCursorSealer makes the cipher for cursors out of a derived key.

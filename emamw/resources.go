@@ -3,7 +3,6 @@ package emamw
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -20,24 +19,35 @@ var nowhere = "urn:emamw:" + rand.Text()
 
 // gateRead decides on resources/read.
 func (g *Guard) gateRead(ctx context.Context, a asked, m *mcp.ReadResourceRequest) {
-	set := g.resourceRules(ctx, m.Params.URI)
+	uri := m.Params.URI
+	set := g.resourceRules(ctx, uri)
 	if set.count == 0 {
-		a.settle() // mcp-go answers that there is no such resource
+		g.readNothing(a, m)
 		return
 	}
-	decision := g.decide(a.principal, map[string]any{"uri": m.Params.URI}, &set)
+	decision := g.decide(a.principal, map[string]any{"uri": uri}, &set)
 	g.record(ctx, a, a.resource(mcp.MethodResourcesRead, &set), decision, &set)
-	if decision.Allowed {
+	switch {
+	case decision.Allowed:
+		a.approve(uri)
 		a.settle()
-		return
+	case g.hide:
+		g.readNothing(a, m)
+	default:
+		m.Params.URI = nowhere
+		a.deny(decision)
 	}
-	asked := m.Params.URI
-	m.Params.URI = nowhere
+}
+
+// readNothing has mcp-go answer that there is no such resource. What is hidden and
+// what does not exist go the same way, so that they look the same also where the
+// name cannot be put back: on legacy SSE.
+func (g *Guard) readNothing(a asked, m *mcp.ReadResourceRequest) {
 	if g.hide {
-		a.conceal(nowhere, asked)
-		return
+		a.conceal(nowhere, m.Params.URI)
+		m.Params.URI = nowhere
 	}
-	a.deny(decision)
+	a.settle()
 }
 
 // gateSubscribe decides on resources/subscribe, which mcp-go grants for any URI,
@@ -118,21 +128,24 @@ func (g *Guard) decidePrompt(ctx context.Context, a asked, name string) scopes.D
 		what.name = name
 		set = g.promptRules(&known.Prompt)
 	}
+	if central, ok := g.rules.prompts[name]; ok {
+		return g.decideNamed(ctx, a, what, nil, &set, central)
+	}
 	return g.decideNamed(ctx, a, what, nil, &set)
 }
 
 // decideURI decides on a URI that need not exist.
 func (g *Guard) decideURI(ctx context.Context, a asked, method mcp.MCPMethod, uri string) scopes.Decision {
 	set := g.resourceRules(ctx, uri)
-	return g.decideNamed(ctx, a, a.resource(method, &set), map[string]any{"uri": uri}, &set)
+	return g.decideNamed(ctx, a, a.resource(method, &set), map[string]any{"uri": uri}, &set, g.rules.central(uri)...)
 }
 
-// decideNamed decides on a name that need not exist: there Unruled has its say,
-// unless hidden and unknown must look the same.
-func (g *Guard) decideNamed(ctx context.Context, a asked, what access, args map[string]any, set *ruleSet) scopes.Decision {
+// decideNamed decides on a name that need not exist: there the central rules for
+// it have their say, or Unruled, unless hidden and unknown must look the same.
+func (g *Guard) decideNamed(ctx context.Context, a asked, what access, args map[string]any, set *ruleSet, central ...scopes.Rule) scopes.Decision {
 	decision := scopes.Decision{Reason: claims.Unruled}
 	if set.count == 0 && !g.hide {
-		set.add(g.unruled)
+		set.item(g, nil, central...)
 	}
 	if set.count > 0 {
 		decision = g.decide(a.principal, args, set)
@@ -156,7 +169,11 @@ func (g *Guard) resourceRules(ctx context.Context, uri string) (set ruleSet) {
 		set.item(g, meta, central...)
 		return set
 	}
-	for _, template := range g.templates(ctx) {
+	templates, complete := g.templates(ctx)
+	if !complete {
+		set.add(scopes.Rule{}) // one that nobody knows may match, and have any rule
+	}
+	for _, template := range templates {
 		if template.URITemplate == nil {
 			continue
 		}
@@ -181,54 +198,28 @@ func (g *Guard) fixedResource(ctx context.Context, uri string) (*mcp.Meta, bool)
 	return nil, false
 }
 
-// templates asks the server for its templates, those of the session included.
-// mcp-go has no getter for them.
-func (g *Guard) templates(ctx context.Context) []mcp.ResourceTemplate {
-	var found []mcp.ResourceTemplate
-	g.list(ctx, mcp.MethodResourcesTemplatesList, func(result any) mcp.Cursor {
-		page, ok := result.(mcp.ListResourceTemplatesResult)
-		if !ok {
-			return ""
-		}
-		found = append(found, page.ResourceTemplates...)
-		return page.NextCursor
-	})
-	return found
-}
+var errNotApproved = errors.New("emamw: this read was not approved")
 
-// list reads a list of the server, page by page, by a message of the gate's own.
-// The server's own hooks see that message.
-func (g *Guard) list(ctx context.Context, method mcp.MCPMethod, page func(result any) mcp.Cursor) {
-	ctx = context.WithValue(ctx, lookingAround{}, true)
-	for cursor := mcp.Cursor(""); ; {
-		message, err := json.Marshal(map[string]any{
-			"jsonrpc": mcp.JSONRPC_VERSION,
-			"id":      nowhere,
-			"method":  method,
-			"params":  map[string]any{"cursor": cursor},
-		})
-		if err != nil {
-			return
-		}
-		response, ok := g.server.HandleMessage(ctx, message).(mcp.JSONRPCResponse)
-		if !ok {
-			return
-		}
-		if cursor = page(response.Result); cursor == "" {
-			return
-		}
-	}
-}
-
-var errNowhere = errors.New("emamw: this request was refused")
-
-// guardResource is the last line: should a template match anything at all, also
-// the name of a refused request, its handler still does not run.
+// guardResource is the last line in front of a resource's handler: it runs only
+// for the very URI that was approved. That holds where a template matches even
+// the stand-in of a refused request, where a hook of the server changes the
+// request after the decision, and where the hooks were replaced.
 func (g *Guard) guardResource(next server.ResourceHandlerFunc) server.ResourceHandlerFunc {
 	return func(ctx context.Context, request mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
-		if request.Params.URI == nowhere {
-			return nil, errNowhere
+		a, ok := g.asks(ctx)
+		if ok && !g.approved(ctx, &a, request.Params.URI) {
+			return nil, errNotApproved
 		}
 		return next(ctx, request)
 	}
+}
+
+// approved reports whether gateRead let this URI through. Without an exchange
+// nothing could note that, and it is decided once more.
+func (g *Guard) approved(ctx context.Context, a *asked, uri string) bool {
+	if a.x != nil {
+		return a.x.isApproved(uri)
+	}
+	set := g.resourceRules(ctx, uri)
+	return g.decide(a.principal, map[string]any{"uri": uri}, &set).Allowed
 }

@@ -95,6 +95,6 @@ func (v *revoked) revoke(ctx context.Context, r revocation.Revocation) error {
 	if err := v.store.Revoke(ctx, r); err != nil {
 		return errors.Join(errors.New("emamw: the revocation is not in effect: the store did not take it"), err)
 	}
-	v.view.Apply([]revocation.Revocation{r})
+	v.view.Note(r)
 	return nil
 }

@@ -112,28 +112,48 @@ func (s *ruleSet) item(g *Guard, meta *mcp.Meta, central ...scopes.Rule) {
 	}
 }
 
-func (s *ruleSet) dependsOnArguments() bool {
-	return s.first.DependsOnArguments() || slices.ContainsFunc(s.more, scopes.Rule.DependsOnArguments)
+// bind returns the set as it is for these arguments, and whether it depended on
+// them.
+func (s *ruleSet) bind(args map[string]any) (bound ruleSet, dependent bool) {
+	bound = *s
+	bound.first, dependent = s.first.Bind(args)
+	bound.more = make([]scopes.Rule, len(s.more))
+	for i, rule := range s.more {
+		var depends bool
+		bound.more[i], depends = rule.Bind(args)
+		dependent = dependent || depends
+	}
+	return bound, dependent
+}
+
+func (s *ruleSet) dependent() bool {
+	_, dependent := s.bind(nil)
+	return dependent
 }
 
 // decide evaluates the rules, and the base scopes with them, so that one
 // challenge names everything that the operation needs.
 func (g *Guard) decide(p *claims.Principal, args map[string]any, s *ruleSet) scopes.Decision {
 	q := scopes.Request{Principal: p, Arguments: args, Hierarchy: g.hierarchy}
-	holds := s.count > 0 && g.baseRule.Evaluate(q).Allowed && s.first.Evaluate(q).Allowed
-	for _, rule := range s.more {
-		holds = holds && rule.Evaluate(q).Allowed
-	}
-	if holds {
+	rule := s.rule()
+	if g.baseRule.Evaluate(q).Allowed && rule.Evaluate(q).Allowed {
 		return scopes.Decision{Allowed: true}
 	}
-	all := append([]scopes.Rule{g.baseRule, s.first}, s.more...)
-	d := scopes.All(all...).Evaluate(q)
+	d := scopes.All(g.baseRule, rule).Evaluate(q)
 	if d.Allowed {
 		// A When rule that changed its mind. It said no, and that stands.
 		return scopes.Decision{Reason: claims.PolicyError}
 	}
 	return d
+}
+
+// rule is all of the set in one, as if they had been written side by side: a
+// central rule for services says it for the annotation too.
+func (s *ruleSet) rule() scopes.Rule {
+	if len(s.more) == 0 {
+		return s.first
+	}
+	return scopes.All(append([]scopes.Rule{s.first}, s.more...)...)
 }
 
 func (g *Guard) toolRules(t *mcp.Tool) (s ruleSet) {

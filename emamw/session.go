@@ -25,8 +25,9 @@ const isolatedPrefix = "emamw-"
 // guard appends a keyed hash of id and caller on the way out and checks and
 // strips it on the way in, so replicas with the same key share no state.
 type sessions struct {
-	keys    [][]byte // the first one seals
-	cursors cipher.AEAD
+	keys      [][]byte // the first one seals
+	isolating []byte   // a key of its own: else an id of one sort could be read off one of the other
+	cursors   cipher.AEAD
 
 	// legacy holds the sessions of the SSE transport, whose ids the guard cannot
 	// seal: id -> caller.
@@ -50,7 +51,7 @@ func newSessions(key []byte, previous [][]byte) *sessions {
 		key = make([]byte, sha256.Size)
 		_, _ = rand.Read(key) // never fails
 	}
-	s := &sessions{keys: [][]byte{derive(key, "session")}, cursors: newCursorSealer(derive(key, "cursor"))}
+	s := &sessions{keys: [][]byte{derive(key, "session")}, isolating: derive(key, "isolated"), cursors: newCursorSealer(derive(key, "cursor"))}
 	for _, key := range previous {
 		s.keys = append(s.keys, derive(key, "session"))
 	}
@@ -107,7 +108,7 @@ func (s *sessions) isolated(id *identity) []string {
 	if made := id.session.isolated.Load(); made != nil {
 		return *made
 	}
-	made := []string{isolatedPrefix + sum(s.keys[0], isolatedPrefix, id.caller)}
+	made := []string{isolatedPrefix + sum(s.isolating, "", id.caller)}
 	id.session.isolated.Store(&made)
 	return made
 }
@@ -128,10 +129,17 @@ func (s *sessions) resolve(values []string, id *identity) (bare []string, ok boo
 // query names. An id that no such session has is left to mcp-go, which does not
 // know it either.
 func (s *sessions) owns(r *http.Request, id *identity) bool {
-	if r.URL.RawQuery == "" {
-		return true
-	}
-	// The first of several, as mcp-go reads it.
-	owner, known := s.legacy.Load(r.URL.Query().Get("sessionId"))
+	owner, known := s.legacyOwner(r)
 	return !known || owner == id.caller
+}
+
+// legacyOwner returns whose the legacy SSE session is that the query names: the
+// first one, as mcp-go reads it.
+func (s *sessions) legacyOwner(r *http.Request) (caller string, known bool) {
+	if r.URL.RawQuery == "" {
+		return "", false
+	}
+	owner, known := s.legacy.Load(r.URL.Query().Get("sessionId"))
+	caller, _ = owner.(string)
+	return caller, known
 }

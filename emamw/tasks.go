@@ -12,10 +12,12 @@ import (
 )
 
 const (
-	// maxTasks bounds the tasks whose owners are known, and taskLife how long
-	// each is. What was forgotten is nobody's: closed.
-	maxTasks = 100_000
-	taskLife = 24 * time.Hour
+	// maxTasks bounds the tasks whose owners are known, maxOwnTasks those of one
+	// caller, who could otherwise push the tasks of others out, and taskLife how
+	// long each is known. What was forgotten is nobody's: closed.
+	maxTasks    = 100_000
+	maxOwnTasks = 1_000
+	taskLife    = 24 * time.Hour
 )
 
 // tasks knows who made each task. mcp-go ties a task to a session, and where
@@ -25,7 +27,8 @@ type tasks struct {
 
 	mu     sync.RWMutex
 	owners map[string]owner
-	oldest []string // ids in the order of their making
+	oldest []string            // ids in the order of their making; some may be gone
+	own    map[string][]string // the same, by caller
 }
 
 type owner struct {
@@ -35,23 +38,41 @@ type owner struct {
 }
 
 func newTasks(now func() time.Time) *tasks {
-	return &tasks{now: now, owners: map[string]owner{}}
+	return &tasks{now: now, owners: map[string]owner{}, own: map[string][]string{}}
 }
 
 func (t *tasks) add(id, caller string, rules ruleSet) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.now()
+	if own := t.own[caller]; len(own) >= maxOwnTasks {
+		t.forget(own[0])
+	}
 	for len(t.oldest) > 0 {
 		first := t.oldest[0]
-		if len(t.oldest) < maxTasks && now.Before(t.owners[first].expires) {
+		if o, known := t.owners[first]; known && len(t.oldest) < maxTasks && now.Before(o.expires) {
 			break
 		}
-		delete(t.owners, first)
+		t.forget(first)
 		t.oldest = t.oldest[1:]
 	}
 	t.owners[id] = owner{caller: caller, rules: rules, expires: now.Add(taskLife)}
 	t.oldest = append(t.oldest, id)
+	t.own[caller] = append(t.own[caller], id)
+}
+
+// forget drops a task, which is the oldest of its caller.
+func (t *tasks) forget(id string) {
+	o, known := t.owners[id]
+	if !known {
+		return
+	}
+	delete(t.owners, id)
+	if own := t.own[o.caller]; len(own) > 1 {
+		t.own[o.caller] = own[1:]
+	} else {
+		delete(t.own, o.caller)
+	}
 }
 
 func (t *tasks) find(id, caller string) (owner, bool) {
@@ -82,6 +103,8 @@ func (g *Guard) onAfterCallTool(ctx context.Context, _ any, request *mcp.CallToo
 	if a.x == nil || !a.x.ran(request.Params.Name, &rules) {
 		rules.add(scopes.Authenticated()) // what remains known is whose it is
 	}
+	// The arguments are not kept for as long as the task is.
+	rules, _ = rules.bind(request.GetArguments())
 	g.tasks.add(created.Task.TaskId, a.caller, rules)
 }
 

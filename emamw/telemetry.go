@@ -97,7 +97,7 @@ func (g *Guard) record(ctx context.Context, a asked, what access, d scopes.Decis
 	} else {
 		said.Caller = g.telemetry.Caller(a.principal, nil, "")
 	}
-	if len(d.Scopes) > 0 && (set == nil || !set.dependsOnArguments()) {
+	if len(d.Scopes) > 0 && (set == nil || !set.dependent()) {
 		said.Required, said.Missing = d.Scopes, g.lacking(a.principal, d.Scopes)
 	}
 	g.telemetry.Authorize(ctx, &said)

@@ -188,6 +188,8 @@ func (as *AuthorizationServer) validate(m *mistakes, field string, cfg *Config) 
 		m.add(field+".Issuer", "", "is empty: give the issuer as its tokens and its metadata state it")
 	case discovery.CheckURL(probe, cfg.policy()) != nil || strings.Contains(as.Issuer, "?"):
 		m.add(field+".Issuer", as.Issuer, "use an absolute https URL without user information, query and fragment (http only on loopback)")
+	case template && !discovery.IsTemplate(as.Issuer):
+		m.add(field+".Issuer", as.Issuer, "has the placeholder for the tenant elsewhere than as one whole path segment")
 	case template && len(as.Tenants) == 0:
 		m.add(field+".Tenants", "", "is empty, and the issuer serves many tenants: list those whose users may come in")
 	}

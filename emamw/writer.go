@@ -3,6 +3,7 @@ package emamw
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 )
@@ -83,7 +84,7 @@ func (x *exchange) Write(p []byte) (int, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.finished {
-		return 0, http.ErrBodyNotAllowed // mcp-go writes on after it returned
+		return 0, errFinished // mcp-go writes on after it returned
 	}
 	if x.status == 0 {
 		x.writeHeader(http.StatusOK)
@@ -96,6 +97,8 @@ func (x *exchange) Write(p []byte) (int, error) {
 	}
 	return x.send(p)
 }
+
+var errFinished = errors.New("emamw: the answer is complete")
 
 // release sends what was held.
 func (x *exchange) release() {

@@ -40,6 +40,16 @@ func NewView(now func() time.Time) *View {
 // reordered calls come to the same. A Revocation that is not legal is skipped,
 // because it names nobody; a [Store] never hands one over.
 func (v *View) Apply(revocations []Revocation) {
+	v.add(revocations, true)
+}
+
+// Note adds r, which this process put into the store itself, without waiting for
+// the store to hand it back. It says nothing of whether the store can be heard.
+func (v *View) Note(r Revocation) {
+	v.add([]Revocation{r}, false)
+}
+
+func (v *View) add(revocations []Revocation, heard bool) {
 	now := v.now()
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -59,7 +69,9 @@ func (v *View) Apply(revocations []Revocation) {
 		v.swept = now
 	}
 	v.size.Store(int64(v.table.size()))
-	v.heard.Store(&now)
+	if heard {
+		v.heard.Store(&now)
+	}
 	if fresh {
 		close(v.changed)
 		v.changed = make(chan struct{})

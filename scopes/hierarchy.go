@@ -27,7 +27,7 @@ func (h Hierarchy) Validate() error {
 			}
 		}
 		for _, narrow := range h[broad] {
-			if narrow == broad || h.implies(narrow, broad, len(h)) {
+			if narrow == broad || h.implies(narrow, broad) {
 				errs = append(errs, fmt.Errorf("scopes: %q and %q imply each other in the hierarchy: a cycle makes every scope in it the broadest", broad, narrow))
 			}
 		}
@@ -44,22 +44,26 @@ func (h Hierarchy) grants(held []string, want string) bool {
 		return false
 	}
 	for _, broad := range held {
-		if h.implies(broad, want, len(h)) {
+		if h.implies(broad, want) {
 			return true
 		}
 	}
 	return false
 }
 
-// implies reports whether broad implies narrow. No chain is longer than the
-// map, so depth ends a cycle.
-func (h Hierarchy) implies(broad, narrow string, depth int) bool {
-	if depth == 0 {
-		return false
-	}
-	for _, next := range h[broad] {
-		if next == narrow || h.implies(next, narrow, depth-1) {
-			return true
+// implies reports whether broad implies narrow, through any number of others. Each
+// is looked at once, so that neither a cycle nor a web of them costs more.
+func (h Hierarchy) implies(broad, narrow string) bool {
+	var room [16]string // for the common case, without memory
+	reached := append(room[:0], broad)
+	for i := 0; i < len(reached); i++ {
+		for _, next := range h[reached[i]] {
+			if next == narrow {
+				return true
+			}
+			if !slices.Contains(reached, next) {
+				reached = append(reached, next)
+			}
 		}
 	}
 	return false
@@ -72,7 +76,7 @@ func (h Hierarchy) reduce(set []string) []string {
 	}
 	return slices.DeleteFunc(slices.Clone(set), func(token string) bool {
 		return slices.ContainsFunc(set, func(other string) bool {
-			return other != token && h.implies(other, token, len(h))
+			return other != token && h.implies(other, token)
 		})
 	})
 }

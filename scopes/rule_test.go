@@ -248,3 +248,35 @@ func TestHierarchyValidate(t *testing.T) {
 		t.Error("a cyclic hierarchy decides wrongly")
 	}
 }
+
+// A bound rule decides as the rule did for the arguments it was bound to.
+func TestBind(t *testing.T) {
+	when := scopes.When(func(args map[string]any) scopes.Rule {
+		if args["to"] == "staging" {
+			return scope("files:read")
+		}
+		return scope("deploy")
+	})
+	twice := scopes.When(func(map[string]any) scopes.Rule { return scopes.Any(when, scope("x")) })
+	tests := []struct {
+		name      string
+		rule      scopes.Rule
+		args      map[string]any
+		dependent bool
+		allowed   bool
+	}{
+		{"no arguments asked for", scope("files:read"), nil, false, true},
+		{"nested, none asked for", scopes.All(scope("files:read"), scopes.Any(scope("x"))), nil, false, false},
+		{"allowed", when, map[string]any{"to": "staging"}, true, true},
+		{"denied", when, map[string]any{"to": "production"}, true, false},
+		{"nested", scopes.All(scopes.Authenticated(), scopes.Any(when)), map[string]any{"to": "staging"}, true, true},
+		{"a When in a When", twice, map[string]any{"to": "staging"}, true, true},
+		{"panic", scopes.When(func(map[string]any) scopes.Rule { panic(0) }), nil, true, false},
+	}
+	for _, tt := range tests {
+		bound, dependent := tt.rule.Bind(tt.args)
+		if got := bound.Evaluate(scopes.Request{Principal: alice}).Allowed; got != tt.allowed || dependent != tt.dependent {
+			t.Errorf("%s: allowed=%t dependent=%t", tt.name, got, dependent)
+		}
+	}
+}

@@ -41,9 +41,3 @@ func (r Rule) validate(errs *[]error) {
 		}
 	}
 }
-
-// DependsOnArguments reports whether r holds a [When]: whether it can be decided
-// only for a call whose arguments are known.
-func (r Rule) DependsOnArguments() bool {
-	return r.op == opWhen || slices.ContainsFunc(r.rules, Rule.DependsOnArguments)
-}
