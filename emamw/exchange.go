@@ -28,19 +28,19 @@ type exchange struct {
 	w         http.ResponseWriter
 	flusher   http.Flusher
 	holds     bool     // a POST, whose 200 waits for the verdict
-	session   []string // the same, as a header
 	sessionID string   // as handed to mcp-go
+	session   []string // the same, as a header
 	origin    telemetry.Origin
 	hangUp    func() // ends the request, where it opens a stream
 
 	mu      sync.Mutex
 	verdict verdict
 	denial  scopes.Decision
-	seen    bool // the gate's first hook saw the message
-	pending call // what a filter is to decide on
-	tool    string
-	rules   ruleSet  // of the tool that runs
-	uris    []string // of resources whose handlers may run
+	seen    bool          // the gate's first hook saw the message
+	pending call          // what a filter is to decide on
+	ran     mcp.MCPMethod // of what was let through
+	rules   ruleSet       // of the same
+	uris    []string      // of resources whose handlers may run
 	stand   standIn
 
 	status   int // of the answer; 0 before it
@@ -139,20 +139,19 @@ func (x *exchange) expected() (call, bool) {
 	return x.pending, x.verdict != allowed && x.pending.method != ""
 }
 
-// run notes which tool was let through, and by which rules.
-func (x *exchange) run(tool string, rules ruleSet) {
+// letThrough notes the item that may run, and by which rules.
+func (x *exchange) letThrough(method mcp.MCPMethod, rules ruleSet) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.tool, x.rules = tool, rules
+	x.ran, x.rules = method, rules
 }
 
-// ran copies the rules of the tool that this exchange let through, and reports
-// false for another: one that a handler called in the server itself.
-func (x *exchange) ran(tool string, rules *ruleSet) bool {
+// rulesOf returns the rules of the tool that this exchange let through, and false
+// for another: one that a handler called in the server itself.
+func (x *exchange) rulesOf(tool string) (ruleSet, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	*rules = x.rules
-	return tool != "" && x.tool == tool
+	return x.rules, x.ran == mcp.MethodToolsCall && x.rules.name == tool
 }
 
 // approve lets the handler of a resource run, also for a message that a handler

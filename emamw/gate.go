@@ -177,6 +177,22 @@ func (a *asked) expect(c call) {
 	}
 }
 
+// expected returns what the filter is to decide on, and false when the message is
+// not the exchange's own.
+func (a *asked) expected() (call, bool) {
+	if a.x == nil {
+		return call{}, false
+	}
+	return a.x.expected()
+}
+
+func (a *asked) rulesOf(tool string) (ruleSet, bool) {
+	if a.x == nil {
+		return ruleSet{}, false
+	}
+	return a.x.rulesOf(tool)
+}
+
 func promptArguments(m *mcp.GetPromptRequest) map[string]any {
 	if len(m.Params.Arguments) == 0 {
 		return nil

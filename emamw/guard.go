@@ -11,6 +11,7 @@ import (
 	"time"
 	"weak"
 
+	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
 	"github.com/emamw/mcp-ema/internal/telemetry"
@@ -32,7 +33,10 @@ type Guard struct {
 	unruled   scopes.Rule
 	rules     rules
 	hierarchy scopes.Hierarchy
-	hide      bool
+
+	toolsAre   *kind[mcp.Tool]
+	promptsAre *kind[mcp.Prompt]
+	hide       bool
 
 	metadata *metadata
 	answers  answers
@@ -101,6 +105,7 @@ func New(ctx context.Context, s *server.MCPServer, cfg Config) (*Guard, error) {
 		tasks:     newTasks(cfg.Now),
 		sessions:  newSessions(cfg.SessionKey, cfg.PreviousSessionKeys),
 	}
+	g.toolsAre, g.promptsAre = g.toolKind(), g.promptKind()
 	g.answers = newAnswers(cfg.BaseScopes, g.metadata.url)
 	g.issuers, g.telemetry = trusted, recorder
 	g.identities = newIdentityCache(cfg.TokenCacheEntries)

@@ -126,7 +126,7 @@ func (g *Guard) decidePrompt(ctx context.Context, a asked, name string) scopes.D
 	what := access{method: mcp.MethodCompletionComplete, request: a.request, kind: telemetry.Prompt}
 	if known, ok := g.server.ListPrompts()[name]; ok {
 		what.name = name
-		set = g.promptRules(&known.Prompt)
+		set = g.promptsAre.rules(g, &known.Prompt)
 	}
 	if central, ok := g.rules.prompts[name]; ok {
 		return g.decideNamed(ctx, a, what, nil, &set, central)

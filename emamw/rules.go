@@ -155,21 +155,3 @@ func (s *ruleSet) rule() scopes.Rule {
 	}
 	return scopes.All(append([]scopes.Rule{s.first}, s.more...)...)
 }
-
-func (g *Guard) toolRules(t *mcp.Tool) (s ruleSet) {
-	if central, ok := g.rules.tools[t.Name]; ok {
-		s.item(g, t.Meta, central)
-		return s
-	}
-	s.item(g, t.Meta)
-	return s
-}
-
-func (g *Guard) promptRules(p *mcp.Prompt) (s ruleSet) {
-	if central, ok := g.rules.prompts[p.Name]; ok {
-		s.item(g, p.Meta, central)
-		return s
-	}
-	s.item(g, p.Meta)
-	return s
-}

@@ -99,8 +99,9 @@ func (g *Guard) onAfterCallTool(ctx context.Context, _ any, request *mcp.CallToo
 	if !ok || a.principal == nil {
 		return
 	}
-	var rules ruleSet
-	if a.x == nil || !a.x.ran(request.Params.Name, &rules) {
+	rules, known := a.rulesOf(request.Params.Name)
+	if !known {
+		rules = ruleSet{}
 		rules.add(scopes.Authenticated()) // what remains known is whose it is
 	}
 	// The arguments are not kept for as long as the task is.

@@ -115,15 +115,3 @@ func (g *Guard) lacking(p *claims.Principal, required []string) []string {
 func (g *Guard) recordBarred(x *exchange) {
 	g.record(x.Context, asked{principal: x.id.principal, x: x}, access{}, x.denial, nil)
 }
-
-// accessTo is what a call asks for, in the name that mcp-go has it under.
-func accessTo(item any, c call) access {
-	what := access{method: c.method, request: c.request}
-	switch m := item.(type) {
-	case *mcp.Tool:
-		what.kind, what.name = telemetry.Tool, m.Name
-	case *mcp.Prompt:
-		what.kind, what.name = telemetry.Prompt, m.Name
-	}
-	return what
-}

@@ -77,13 +77,8 @@ func (cfg *Config) validateResource(m *mistakes) {
 }
 
 func (cfg *Config) validateScopes(m *mistakes) {
-	for field, tokens := range map[string][]string{"BaseScopes": cfg.BaseScopes, "ScopesSupported": cfg.ScopesSupported} {
-		for i, token := range tokens {
-			if !challenge.ValidScope(token) {
-				m.add(field+"["+strconv.Itoa(i)+"]", token, "is no scope token: use printable ASCII without space, quote and backslash (RFC 6749 section 3.3)")
-			}
-		}
-	}
+	checkScopes(m, "BaseScopes", cfg.BaseScopes)
+	checkScopes(m, "ScopesSupported", cfg.ScopesSupported)
 	cfg.BaseScopes = slices.Clone(cfg.BaseScopes)
 	if cfg.ScopesSupported == nil {
 		cfg.ScopesSupported = cfg.BaseScopes
@@ -96,6 +91,14 @@ func (cfg *Config) validateScopes(m *mistakes) {
 		hierarchy[broad] = slices.Clone(narrow)
 	}
 	cfg.Hierarchy = hierarchy
+}
+
+func checkScopes(m *mistakes, field string, tokens []string) {
+	for i, token := range tokens {
+		if !challenge.ValidScope(token) {
+			m.add(field+"["+strconv.Itoa(i)+"]", token, "is no scope token: use printable ASCII without space, quote and backslash (RFC 6749 section 3.3)")
+		}
+	}
 }
 
 func (cfg *Config) validateOrigins(m *mistakes) {
@@ -205,12 +208,15 @@ func (as *AuthorizationServer) validate(m *mistakes, field string, cfg *Config) 
 			m.add(fmt.Sprintf("%s.Algorithms[%d]", field, i), algorithm, "is not supported: use "+strings.Join(jose.Algorithms(), ", "))
 		}
 	}
-	for kind, values := range map[string][]string{"Audiences": as.Audiences, "Tenants": as.Tenants, "Algorithms": as.Algorithms} {
-		if slices.Contains(values, "") {
-			m.add(field+"."+kind, "", "holds an empty string, which names nothing: leave it out")
-		}
-	}
+	checkNotEmpty(m, field+".Audiences", as.Audiences)
+	checkNotEmpty(m, field+".Tenants", as.Tenants)
 	as.validateClaims(m, field)
+}
+
+func checkNotEmpty(m *mistakes, field string, values []string) {
+	if slices.Contains(values, "") {
+		m.add(field, "", "holds an empty string, which names nothing: leave it out")
+	}
 }
 
 func (as *AuthorizationServer) validateClaims(m *mistakes, field string) {
