@@ -67,7 +67,7 @@ func (s *Server) logRefusal(ctx context.Context, event string, r *refusal) {
 	if r.reason.Undecided() || r.reason == claims.PolicyError {
 		level = slog.LevelError
 	}
-	attrs := []slog.Attr{slog.String("ema.reason", string(r.reason))}
+	attrs := []slog.Attr{slog.String("ema.reason", telemetry.Word(r.reason))}
 	if r.cause != nil {
 		attrs = append(attrs, slog.String("cause", r.cause.Error()))
 	}

@@ -22,6 +22,14 @@ func judge(reason claims.Reason) (decision, word string) {
 	return deny, string(reason)
 }
 
+// Word is the word that is recorded for a reason: "_OTHER" for one that is not on
+// the list. Who writes a reason into a log line takes it from here, or the line
+// would say what the audit record must not.
+func Word(reason claims.Reason) string {
+	_, word := judge(reason)
+	return word
+}
+
 var knownReasons = func() map[claims.Reason]bool {
 	known := map[claims.Reason]bool{}
 	for _, r := range Reasons() {

@@ -1,0 +1,144 @@
+package emamw_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+
+	"github.com/emamw/mcp-ema/emamw"
+)
+
+// A hook of the server's own may send a message into the server while the gate
+// has not decided on the request yet. That message must not become what is
+// decided on: an attacker needs only a hook that looks something up.
+func TestNestedMessageBeforeTheDecision(t *testing.T) {
+	nested := map[string]string{
+		"a denied prompt":   message("prompts/get", map[string]any{"name": "ask"}),
+		"a denied tool":     message("tools/call", call("both")),
+		"an allowed tool":   message("tools/call", call("open")),
+		"an unknown tool":   message("tools/call", call("none")),
+		"a list of prompts": message("prompts/list", nil),
+		"a list of tools":   message("tools/list", nil),
+		"a denied resource": message("resources/read", uri("file:///fixed")),
+	}
+	places := map[string]func(*server.Hooks, func(context.Context)){
+		"before any": func(h *server.Hooks, do func(context.Context)) {
+			h.AddBeforeAny(func(ctx context.Context, _ any, _ mcp.MCPMethod, m any) {
+				if r, ok := m.(*mcp.CallToolRequest); ok && r.Params.Name == "write" {
+					do(ctx)
+				}
+			})
+		},
+		"before a call": func(h *server.Hooks, do func(context.Context)) {
+			h.AddBeforeCallTool(func(ctx context.Context, _ any, m *mcp.CallToolRequest) {
+				if m.Params.Name == "write" {
+					do(ctx)
+				}
+			})
+		},
+	}
+	for name, text := range nested {
+		for place, add := range places {
+			for _, base := range [][]string{nil, {"base"}} {
+				t.Run(name+"/"+place, func(t *testing.T) {
+					hooks := &server.Hooks{}
+					var b *bench
+					add(hooks, func(ctx context.Context) { b.mcp.HandleMessage(ctx, []byte(text)) })
+					b = newBench(t, stateless, serverOptions(server.WithHooks(hooks)), before(furnish), with(func(c *emamw.Config) { c.BaseScopes = base }))
+					for _, token := range []string{b.token(), b.token(base...)} {
+						b.post(token, message("tools/call", call("write")))
+					}
+					if b.runs("write") != 0 {
+						t.Error("the tool ran without its scope")
+					}
+				})
+			}
+		}
+	}
+}
+
+// A hook that opens a stream may be refused something. The refusal is the
+// hook's to read: the stream goes on, and shows nothing of it.
+func TestNestedDenialLeavesAStreamOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b *bench
+		hooks := &server.Hooks{}
+		hooks.AddOnRegisterSession(func(ctx context.Context, _ server.ClientSession) {
+			b.mcp.HandleMessage(ctx, []byte(message("tools/call", call("write"))))
+		})
+		b = newBench(t, stateless, serverOptions(server.WithHooks(hooks)), before(furnish))
+		ctx, cancel := context.WithCancel(t.Context())
+		stream := openStream(b.handler, newRequest(http.MethodGet, b.token(), "", within(ctx)))
+		synctest.Wait()
+		b.mcp.SendNotificationToAllClients("notifications/own", nil)
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		if text := stream.String(); !strings.Contains(text, "notifications/own") || strings.Contains(text, "insufficient") || b.runs("write") != 0 {
+			t.Errorf("the stream says %q, the tool ran %d times", text, b.runs("write"))
+		}
+	})
+}
+
+// A transport of this server that was put behind another server's guard lets in
+// whom that one lets in. Their tokens name another resource: nothing opens.
+func TestBehindAnotherGuard(t *testing.T) {
+	elsewhere := with(func(c *emamw.Config) { c.Resource = "https://other.example/mcp" })
+	all := []string{"files:write", "prompts", "fixed", "text", "secrets"}
+	t.Run("streamable", func(t *testing.T) {
+		other := newBench(t, before(furnish), elsewhere)
+		b := newBench(t, transported(func(*server.MCPServer) http.Handler {
+			return server.NewStreamableHTTPServer(other.mcp, server.WithStateLess(true))
+		}))
+		for _, d := range doors {
+			if a := b.post(b.token(all...), message(d.method, d.params)); a.Code < 400 || other.runs(d.runs) != 0 {
+				t.Errorf("%s: %d %s, ran %d times", d.name, a.Code, a.body, other.runs(d.runs))
+			}
+		}
+		if !strings.Contains(other.logs.String(), "transport without the guard") {
+			t.Errorf("the mistake is not reported: %q", other.logs)
+		}
+	})
+	t.Run("legacy SSE", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			other := newBench(t, before(furnish), elsewhere)
+			b := newBench(t, transported(func(*server.MCPServer) http.Handler { return server.NewSSEServer(other.mcp) }))
+			ctx, cancel := context.WithCancel(t.Context())
+			_, path := b.sseSession(ctx, b.token(all...))
+			for _, d := range doors {
+				b.postTo(path, b.token(all...), message(d.method, d.params))
+				synctest.Wait()
+				if d.runs != "" && other.runs(d.runs) != 0 {
+					t.Errorf("%s ran", d.name)
+				}
+			}
+			cancel()
+			synctest.Wait()
+		})
+	})
+}
+
+// A guard lists its own server's templates to find a rule. A hook that sends a
+// message into another guarded server meanwhile carries that context there, and
+// must not pass for the other guard's own message.
+func TestGlanceIsGoodForOneGuard(t *testing.T) {
+	inner := newBench(t, before(furnish))
+	hooks := &server.Hooks{}
+	hooks.AddAfterListResourceTemplates(func(ctx context.Context, _ any, _ *mcp.ListResourceTemplatesRequest, _ *mcp.ListResourceTemplatesResult) {
+		for _, d := range doors {
+			inner.mcp.HandleMessage(ctx, []byte(message(d.method, d.params)))
+		}
+	})
+	outer := newBench(t, stateless, serverOptions(server.WithHooks(hooks)))
+	outer.post(outer.token(), message("resources/read", uri("x:///y")))
+	for _, d := range doors {
+		if d.runs != "" && inner.runs(d.runs) != 0 {
+			t.Errorf("%s ran for nobody", d.name)
+		}
+	}
+}
