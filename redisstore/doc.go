@@ -18,7 +18,7 @@
 //   - The primary. A replica answers with old news, also after it lost its primary.
 //   - Persistence, if a restart is to forget nothing: appendonly yes, with
 //     appendfsync always, or the last second is lost.
-//   - Version 5 or later, one server, Sentinel or a cluster.
+//   - One server, Sentinel or a cluster. It is tested with version 7.
 //
 // Redis replicates after it has answered. What was redeemed or revoked in the
 // moment before a failover can be missing afterwards. That window is the price
@@ -26,5 +26,6 @@
 //
 // When Redis is away, redemptions are refused at once, and the servers that
 // follow it refuse once its last word is too old: all with 503, and none on a
-// guess. They recover by themselves.
+// guess. They recover by themselves. Meanwhile go-redis writes each failed
+// connection to a log of its own; see redis.SetLogger.
 package redisstore

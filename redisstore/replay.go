@@ -18,7 +18,8 @@ const leastTTL = time.Second
 
 // Consume implements idjag.ReplayStore: of any number of calls with one key, over
 // all replicas, one gets true until the given time. It is one SET with NX and
-// an expiry. In Redis a key is known by its SHA-256 only.
+// an expiry. In Redis a key is known by its SHA-256 only. An error says that Redis
+// could not be asked; it may have taken the key all the same.
 //
 // The value says whose call it was. A reply can get lost on the way, and go-redis
 // then sends the command again on another connection: it finds the key that its
