@@ -82,6 +82,7 @@ func TestConfigMistakes(t *testing.T) {
 			a.Claims = claims.Mapping{Preset: "no such product"}
 		}), "AuthorizationServers[0].Claims"},
 		{"base scope with a space", func(c *emamw.Config) { c.BaseScopes = []string{"a b"} }, "BaseScopes[0]"},
+		{"refresh tokens asked for", func(c *emamw.Config) { c.BaseScopes = []string{"offline_access"} }, "BaseScopes"},
 		{"supported scope with a quote", func(c *emamw.Config) { c.ScopesSupported = []string{"a", `"`} }, "ScopesSupported[1]"},
 		{"hierarchy with a cycle", func(c *emamw.Config) { c.Hierarchy = scopes.Hierarchy{"a": {"a"}} }, "Hierarchy"},
 		{"unruled that is broken", func(c *emamw.Config) { c.Unruled = scopes.All() }, "Unruled"},

@@ -49,6 +49,7 @@ func (g *Guard) install() {
 	hooks.AddAfterListPrompts(g.onAfterListPrompts)
 	hooks.AddAfterListResources(g.onAfterListResources)
 	hooks.AddAfterListResourceTemplates(g.onAfterListTemplates)
+	hooks.AddAfterReadResource(g.onAfterReadResource)
 	hooks.AddAfterListTasks(g.onAfterListTasks)
 	hooks.AddAfterCallTool(g.onAfterCallTool)
 

@@ -19,15 +19,24 @@ import (
 // when the page is made, so a page may come short.
 
 func (g *Guard) onAfterListTools(_ context.Context, _ any, _ *mcp.ListToolsRequest, result *mcp.ListToolsResult) {
-	if g.hide {
-		result.SetCacheHints(0, mcp.CacheScopePrivate)
-	}
+	keepPrivate(&result.CacheableResult)
 }
 
 func (g *Guard) onAfterListPrompts(_ context.Context, _ any, _ *mcp.ListPromptsRequest, result *mcp.ListPromptsResult) {
-	if g.hide {
-		result.SetCacheHints(0, mcp.CacheScopePrivate)
-	}
+	keepPrivate(&result.CacheableResult)
+}
+
+func (g *Guard) onAfterReadResource(_ context.Context, _ any, _ *mcp.ReadResourceRequest, result *mcp.ReadResourceResult) {
+	keepPrivate(&result.CacheableResult)
+}
+
+// keepPrivate keeps a result out of shared caches, whatever the server's own
+// hints say: one that is marked public may be served to callers with other
+// tokens, and to those with none (MCP 2026-07-28, caching). A time to live that
+// the handler gave stays.
+func keepPrivate(result *mcp.CacheableResult) {
+	ttl, _ := result.TTL()
+	result.SetCacheHints(ttl, mcp.CacheScopePrivate)
 }
 
 func (g *Guard) onAfterListResources(ctx context.Context, _ any, _ *mcp.ListResourcesRequest, result *mcp.ListResourcesResult) {
@@ -43,9 +52,9 @@ func (g *Guard) onAfterListResources(ctx context.Context, _ any, _ *mcp.ListReso
 			scopes.ForResource(rule)(r)
 		}
 	})
+	keepPrivate(&result.CacheableResult)
 	if g.hide {
 		result.NextCursor = g.sealCursor(a, mcp.MethodResourcesList, result.NextCursor)
-		result.SetCacheHints(0, mcp.CacheScopePrivate)
 	}
 }
 
@@ -68,9 +77,9 @@ func (g *Guard) onAfterListTemplates(ctx context.Context, _ any, _ *mcp.ListReso
 			scopes.ForTemplate(rule)(t)
 		}
 	})
+	keepPrivate(&result.CacheableResult)
 	if g.hide {
 		result.NextCursor = g.sealCursor(a, mcp.MethodResourcesTemplatesList, result.NextCursor)
-		result.SetCacheHints(0, mcp.CacheScopePrivate)
 	}
 }
 

@@ -104,13 +104,20 @@ func TestListsShowCentralScopes(t *testing.T) {
 	}
 }
 
-// A filtered list must not serve another caller out of a shared cache (MCP
+// What one caller was given must not serve another out of a shared cache (MCP
 // 2026-07-28, caching), whatever the server's own hints say.
-func TestFilteredListsArePrivate(t *testing.T) {
-	b := newBench(t, before(furnish), with(func(c *emamw.Config) { c.HideDenied = true }), serverOptions(server.WithCacheHints(60_000, mcp.CacheScopePublic)))
-	for _, l := range listings {
-		if _, _, result := l.read(t, eras[1].send(b, b.token(), l.method, nil)); result["cacheScope"] != "private" {
-			t.Errorf("%s is marked %v", l.method, result["cacheScope"])
+func TestResultsArePrivate(t *testing.T) {
+	for _, hide := range []bool{false, true} {
+		b := newBench(t, before(furnish), with(func(c *emamw.Config) { c.HideDenied = hide }), serverOptions(server.WithCacheHints(60_000, mcp.CacheScopePublic)))
+		e := eras[1]
+		for _, l := range listings {
+			if _, _, result := l.read(t, e.send(b, b.token(), l.method, nil)); result["cacheScope"] != "private" {
+				t.Errorf("hide=%t: %s is marked %v", hide, l.method, result["cacheScope"])
+			}
+		}
+		result, _ := e.send(b, b.token("fixed"), "resources/read", map[string]any{"uri": "file:///fixed"}).result(t)
+		if result["cacheScope"] != "private" {
+			t.Errorf("hide=%t: a resource is marked %v", hide, result["cacheScope"])
 		}
 	}
 }

@@ -45,7 +45,8 @@ func TestMetadataPath(t *testing.T) {
 
 func TestMetadataDocument(t *testing.T) {
 	b := newBench(t, with(func(c *emamw.Config) {
-		c.BaseScopes = []string{"mcp", "offline_access"}
+		c.BaseScopes = []string{"mcp"}
+		c.ScopesSupported = []string{"mcp", "offline_access"}
 		c.ResourceName = "Files"
 		c.ResourceDocumentation = "https://docs.example"
 	}))

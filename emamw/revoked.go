@@ -3,62 +3,39 @@ package emamw
 import (
 	"context"
 	"errors"
-	"sync"
-	"time"
 
 	"github.com/emamw/mcp-ema/claims"
 	"github.com/emamw/mcp-ema/revocation"
 )
 
-// revoked is this guard's view of the revocation store.
+// revoked is what this guard knows of revocations: its view of the store, which
+// is asked on every request, and the store, which never is.
 type revoked struct {
-	store revocation.Store
-	view  *revocation.View
-	local bool // the store is this process's own: what it knows is known here
-	delay time.Duration
-	heard chan struct{} // closed when the store was heard from for the first time
+	store    revocation.Store
+	follower *revocation.Follower
+	view     *revocation.View
 }
-
-const (
-	// firstWait bounds how long a request waits for the first word of a store,
-	// and retry how long a follower that failed waits before it begins again.
-	firstWait = 2 * time.Second
-	retry     = time.Second
-)
 
 // follow keeps a view of the store until ctx ends.
 func follow(ctx context.Context, cfg *Config) *revoked {
-	v := &revoked{store: cfg.Revocations, view: revocation.NewView(cfg.Now), delay: cfg.MaxRevocationDelay, heard: make(chan struct{})}
-	if v.store == nil {
-		v.store = revocation.NewMemory(0, cfg.Now)
+	store := cfg.Revocations
+	if store == nil {
+		store = revocation.NewMemory(0, cfg.Now)
 	}
-	_, v.local = v.store.(*revocation.Memory)
-	var once sync.Once
-	apply := func(news []revocation.Revocation) {
-		v.view.Apply(news)
-		once.Do(func() { close(v.heard) })
-	}
-	go func() {
-		for ctx.Err() == nil {
-			err := v.store.Follow(ctx, apply)
-			if ctx.Err() != nil {
-				return
-			}
-			if err != nil {
-				cfg.Logger.Warn("emamw: the revocation store cannot be followed; requests are refused with 503 once its last word is too old", "max_delay", v.delay)
-			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(retry):
-			}
+	f := revocation.StartFollower(ctx, store, cfg.MaxRevocationDelay, cfg.Now, func(err error) {
+		if err == nil {
+			cfg.Logger.Info("emamw: the revocation store is followed again")
+			return
 		}
-	}()
-	return v
+		// Not with the error: it is the store's own, and may name anything.
+		cfg.Logger.Warn("emamw: the revocation store cannot be followed; requests are refused with 503 once its last word is too old", "max_delay", cfg.MaxRevocationDelay)
+	})
+	return &revoked{store: store, follower: f, view: f.View()}
 }
 
 // reason is empty for a caller whose token was not revoked.
 func (v *revoked) reason(ctx context.Context, p *claims.Principal) claims.Reason {
-	if !v.current(ctx) {
+	if !v.follower.Current(ctx) {
 		return claims.StoreUnavailable
 	}
 	return v.named(p)
@@ -70,22 +47,6 @@ func (v *revoked) named(p *claims.Principal) claims.Reason {
 		return claims.TokenRevoked
 	}
 	return ""
-}
-
-// current reports whether the view may be relied on.
-func (v *revoked) current(ctx context.Context) bool {
-	select {
-	case <-v.heard:
-	default:
-		wait, cancel := context.WithTimeout(ctx, firstWait)
-		defer cancel()
-		select {
-		case <-v.heard:
-		case <-wait.Done():
-			return false
-		}
-	}
-	return v.local || v.view.Fresh(v.delay)
 }
 
 func (v *revoked) revoke(ctx context.Context, r revocation.Revocation) error {

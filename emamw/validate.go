@@ -79,6 +79,10 @@ func (cfg *Config) validateResource(m *mistakes) {
 func (cfg *Config) validateScopes(m *mistakes) {
 	checkScopes(m, "BaseScopes", cfg.BaseScopes)
 	checkScopes(m, "ScopesSupported", cfg.ScopesSupported)
+	if slices.Contains(cfg.BaseScopes, "offline_access") {
+		// MCP authorization, "Refresh Tokens".
+		m.add("BaseScopes", "offline_access", "is between the client and its authorization server: a resource should not ask for it")
+	}
 	cfg.BaseScopes = slices.Clone(cfg.BaseScopes)
 	if cfg.ScopesSupported == nil {
 		cfg.ScopesSupported = cfg.BaseScopes

@@ -3,48 +3,30 @@ package idjag
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/emamw/mcp-ema/claims"
 	"github.com/emamw/mcp-ema/revocation"
 )
 
-// firstWait bounds how long a request waits for the first word of the store
-// after the start; retryFollow is the pause after a follower failed.
-const (
-	firstWait   = 2 * time.Second
-	retryFollow = time.Second
-)
-
 // revoked is this server's view of the revocation store.
 type revoked struct {
-	store revocation.Store
-	view  *revocation.View
-	delay time.Duration
-	heard chan struct{} // closed at the store's first word
+	store    revocation.Store
+	follower *revocation.Follower
+	view     *revocation.View
 }
 
 // follow keeps the view until ctx ends.
 func follow(ctx context.Context, store revocation.Store, delay time.Duration, now func() time.Time, logger *slog.Logger) *revoked {
-	v := &revoked{store: store, view: revocation.NewView(now), delay: delay, heard: make(chan struct{})}
-	var once sync.Once
-	apply := func(news []revocation.Revocation) {
-		v.view.Apply(news)
-		once.Do(func() { close(v.heard) })
-	}
-	go func() {
-		for ctx.Err() == nil {
-			if err := store.Follow(ctx, apply); err != nil && ctx.Err() == nil {
-				logger.WarnContext(ctx, "idjag: the revocation store cannot be followed; redemptions are answered with 503 once its last word is too old", "error", err)
-			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(retryFollow):
-			}
+	f := revocation.StartFollower(ctx, store, delay, now, func(err error) {
+		if err == nil {
+			logger.InfoContext(ctx, "idjag: the revocation store is followed again")
+			return
 		}
-	}()
-	return v
+		// Not with the error: it is the store's own, and may name anything.
+		logger.WarnContext(ctx, "idjag: the revocation store cannot be followed; redemptions are answered with 503 once its last word is too old")
+	})
+	return &revoked{store: store, follower: f, view: f.View()}
 }
 
 // check refuses an ID-JAG whose user or client was revoked after it was issued.
@@ -56,7 +38,7 @@ func (v *revoked) check(ctx context.Context, own string, g *grant) error {
 	if v == nil {
 		return nil
 	}
-	if !v.current(ctx) {
+	if !v.follower.Current(ctx) {
 		return refuse(claims.StoreUnavailable)
 	}
 	issued, tenant := g.user.Token.IssuedAt, g.user.Tenant
@@ -65,16 +47,4 @@ func (v *revoked) check(ctx context.Context, own string, g *grant) error {
 		return refuse(claims.TokenRevoked)
 	}
 	return nil
-}
-
-// current reports whether the view may be relied on.
-func (v *revoked) current(ctx context.Context) bool {
-	wait, cancel := context.WithTimeout(ctx, firstWait)
-	defer cancel()
-	select {
-	case <-v.heard:
-		return v.view.Fresh(v.delay)
-	case <-wait.Done():
-		return false
-	}
 }

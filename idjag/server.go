@@ -95,7 +95,7 @@ func (s *Server) Ready(ctx context.Context) error {
 	for _, set := range s.keySets {
 		failed = append(failed, set.Ready(ctx))
 	}
-	if s.revoked != nil && !s.revoked.current(ctx) {
+	if s.revoked != nil && !s.revoked.follower.Current(ctx) {
 		failed = append(failed, errors.New("idjag: the revocation store was not heard from"))
 	}
 	return errors.Join(failed...)

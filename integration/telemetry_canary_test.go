@@ -109,7 +109,10 @@ func withoutToken(a *httptest.ResponseRecorder) *httptest.ResponseRecorder {
 		return a
 	}
 	delete(body, "access_token")
-	raw, _ := json.Marshal(body)
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return a
+	}
 	a.Body = bytes.NewBuffer(raw)
 	return a
 }

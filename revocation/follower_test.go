@@ -1,0 +1,104 @@
+package revocation_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/emamw/mcp-ema/revocation"
+)
+
+// scripted is a Store whose Follow does what the test says.
+type scripted struct {
+	follow func(ctx context.Context, apply func([]revocation.Revocation)) error
+}
+
+func (s *scripted) Revoke(context.Context, revocation.Revocation) error { return nil }
+
+func (s *scripted) Follow(ctx context.Context, apply func([]revocation.Revocation)) error {
+	return s.follow(ctx, apply)
+}
+
+// A follower says each change of state once, and is current while its store's
+// last word is young enough.
+func TestFollower(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		down := errors.New("down")
+		up := false
+		store := &scripted{func(ctx context.Context, apply func([]revocation.Revocation)) error {
+			if !up {
+				return down
+			}
+			apply(nil)
+			<-ctx.Done()
+			return ctx.Err()
+		}}
+		var said []error
+		f := revocation.StartFollower(ctx, store, 30*time.Second, nil, func(err error) { said = append(said, err) })
+
+		begin := time.Now()
+		if f.Current(ctx) || time.Since(begin) != 2*time.Second {
+			t.Errorf("current without a word, after %v", time.Since(begin))
+		}
+		time.Sleep(time.Minute)
+		up = true
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if !f.Current(ctx) {
+			t.Error("not current after the store's word")
+		}
+		time.Sleep(31 * time.Second)
+		if f.Current(ctx) {
+			t.Error("current although the store fell silent")
+		}
+		synctest.Wait()
+		if len(said) != 2 || !errors.Is(said[0], down) || said[1] != nil {
+			t.Errorf("said %v, want down once and up once", said)
+		}
+	})
+}
+
+// A view of this process's own store needs no heartbeat, and a question does not
+// outlast its context.
+func TestFollowerOfMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		now := time.Now()
+		f := revocation.StartFollower(ctx, revocation.NewMemory(0, nil), time.Second, func() time.Time { return now }, func(error) {})
+		synctest.Wait()
+		now = now.Add(time.Hour)
+		if !f.Current(ctx) {
+			t.Error("not current")
+		}
+		silent := &scripted{func(ctx context.Context, _ func([]revocation.Revocation)) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}}
+		g := revocation.StartFollower(ctx, silent, time.Second, nil, func(error) {})
+		ended, end := context.WithCancel(ctx)
+		end()
+		begin := time.Now()
+		if g.Current(ended) || time.Since(begin) != 0 {
+			t.Error("waits for a request that has ended")
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
+// What this process put into the store itself counts at once, and is no sign that
+// the store can be heard.
+func TestNote(t *testing.T) {
+	v := revocation.NewView(nil)
+	v.Note(revocation.Revocation{Issuer: "i", TokenID: "t", Until: time.Now().Add(time.Hour)})
+	if !v.Revoked("i", "", "s", "c", "t", time.Now()) {
+		t.Error("a noted revocation does not count")
+	}
+	if v.Fresh(time.Hour) || !v.LastHeard().IsZero() {
+		t.Error("a note passes for the store's word")
+	}
+}
