@@ -263,9 +263,8 @@ func TestVerifierLeaves(t *testing.T) {
 				}
 			}), as)
 			token := as.Mint(emamwtest.Token{})
-			patient, leaving := t.Context(), t.Context()
-			ctx, cancel := context.WithCancel(t.Context())
-			leaving = ctx
+			patient := t.Context()
+			leaving, cancel := context.WithCancel(t.Context())
 			verify := func(ctx context.Context) <-chan error {
 				ended := make(chan error, 1)
 				go func() {
