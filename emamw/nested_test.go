@@ -11,6 +11,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"github.com/emamw/mcp-ema/emamw"
+	"github.com/emamw/mcp-ema/scopes"
 )
 
 // A hook of the server's own may send a message into the server while the gate
@@ -69,7 +70,9 @@ func TestNestedDenialLeavesAStreamOpen(t *testing.T) {
 		var b *bench
 		hooks := &server.Hooks{}
 		hooks.AddOnRegisterSession(func(ctx context.Context, _ server.ClientSession) {
-			b.mcp.HandleMessage(ctx, []byte(message("tools/call", call("write"))))
+			for _, d := range doors {
+				b.mcp.HandleMessage(ctx, []byte(message(d.method, d.params)))
+			}
 		})
 		b = newBench(t, stateless, serverOptions(server.WithHooks(hooks)), before(furnish))
 		ctx, cancel := context.WithCancel(t.Context())
@@ -83,6 +86,23 @@ func TestNestedDenialLeavesAStreamOpen(t *testing.T) {
 			t.Errorf("the stream says %q, the tool ran %d times", text, b.runs("write"))
 		}
 	})
+}
+
+// A tool that calls another through the server hands over arguments of its own.
+// The rule of the other must not be decided on those of the request: an attacker
+// would send the harmless ones and have the tool pass on the others.
+func TestNestedCallIsNotDecidedOnTheRequest(t *testing.T) {
+	b := newBench(t, stateless, before(func(b *bench) {
+		deployTool(b)
+		b.mcp.AddTool(mcp.NewTool("outer", scopes.Where(scopes.Authenticated())), func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			server.ServerFromContext(ctx).HandleMessage(ctx, []byte(message("tools/call", call("deploy", "to", "production"))))
+			return mcp.NewToolResultText("outer"), nil
+		})
+	}))
+	b.wantAnswer(b.post(b.token("deploy"), message("tools/call", call("outer", "to", "staging"))), 200, "")
+	if b.runs("deploy") != 0 {
+		t.Error("it deployed to production by the arguments of another call")
+	}
 }
 
 // A transport of this server that was put behind another server's guard lets in

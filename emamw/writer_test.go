@@ -2,6 +2,7 @@ package emamw_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -268,5 +269,34 @@ func TestWriteToAClientThatLeft(t *testing.T) {
 	b.handler.ServeHTTP(&broken{events{header: http.Header{}}}, newRequest(http.MethodGet, b.token(), ""))
 	if !errors.Is(got, errBroken) {
 		t.Errorf("got %v", got)
+	}
+}
+
+// What outlives its answer ends with the request: whoever waits for its context
+// must not wait for the token to expire.
+func TestContextEndsWithTheRequest(t *testing.T) {
+	for _, o := range openers {
+		var inner context.Context
+		b := newBench(t, around(func(_ http.ResponseWriter, r *http.Request, _ http.Handler) { inner = r.Context() }))
+		b.do(o.request(b.token(), t.Context()))
+		if inner.Err() == nil {
+			t.Errorf("%s: the context of a request that is over goes on", o.name)
+		}
+	}
+}
+
+// An answer that the gate did not see is let out only as mcp-go's refusal of a
+// message that it could not read. One that has a result beside is none.
+func TestUnseenAnswerWithAResult(t *testing.T) {
+	for body, status := range map[string]int{
+		`{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"own"}}`:                         http.StatusBadRequest,
+		`{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"own"},"result":{"a":"secret"}}`: http.StatusInternalServerError,
+		`{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"secret"}}`:                      http.StatusInternalServerError,
+		`secret`: http.StatusInternalServerError,
+	} {
+		b := newBench(t, around(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { _, _ = w.Write([]byte(body)) }))
+		if a := b.post(b.token(), message("ping", nil)); a.Code != status || strings.Contains(a.body, "secret") {
+			t.Errorf("%s: %d %s, want %d", body, a.Code, a.body, status)
+		}
 	}
 }
