@@ -141,7 +141,8 @@ func (s *cacheShard) store(sum [sha256.Size]byte, id *identity) {
 	}
 	e := &cacheEntry{sum: sum, id: id}
 	s.entries[sum] = e
-	s.ring = append(s.ring, e)
+	s.ring = slices.Insert(s.ring, s.hand, e) // where the hand comes last
+	s.hand++
 	s.bytes += id.size
 }
 
@@ -153,9 +154,7 @@ func (s *cacheShard) evict() {
 		if !e.used.Swap(false) {
 			delete(s.entries, e.sum)
 			s.bytes -= e.id.size
-			last := len(s.ring) - 1
-			s.ring[s.hand] = s.ring[last]
-			s.ring = slices.Delete(s.ring, last, last+1)
+			s.ring = slices.Delete(s.ring, s.hand, s.hand+1)
 			return
 		}
 		s.hand++

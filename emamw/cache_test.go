@@ -305,7 +305,7 @@ func TestVerifierLeaves(t *testing.T) {
 // refused and not left waiting, and the next one is verified anew.
 func TestVerifierPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var verified atomic.Int64
+		var verified, panics atomic.Int64
 		hold := make(chan struct{})
 		as := newIssuer(issuer)
 		g := newGuard(t, counted(&verified, 0, func(context.Context) error {
@@ -321,6 +321,7 @@ func TestVerifierPanics(t *testing.T) {
 			go func() {
 				defer func() {
 					if recover() != nil {
+						panics.Add(1)
 						ended <- &emamw.TokenError{Reason: claims.Internal}
 					}
 				}()
@@ -334,6 +335,9 @@ func TestVerifierPanics(t *testing.T) {
 			if err := <-ended; reasonOf(t, err) != claims.Internal {
 				t.Errorf("got %v", err)
 			}
+		}
+		if panics.Load() > 1 {
+			t.Errorf("%d of them panicked, and only one ran the mapping", panics.Load())
 		}
 		accept(t, g, token)
 	})

@@ -54,6 +54,24 @@ func TestTemplatesThatShareANameStayClosed(t *testing.T) {
 	}
 }
 
+// A template may have no name, and its page then ends where the list begins: no
+// cursor leads on. The search ends all the same, and nothing is read.
+func TestTemplatesWithoutANameStayClosed(t *testing.T) {
+	for limit := 1; limit <= 3; limit++ {
+		b := newBench(t, stateless, serverOptions(server.WithPaginationLimit(limit)), before(func(b *bench) {
+			for host, name := range map[string]string{"a": "", "b": "x", "c": "x", "d": "x"} {
+				b.addTemplate(host+":///{x}", name, "docs")
+			}
+		}))
+		for _, host := range "abcd" {
+			read := string(host) + ":///secret"
+			if a := b.post(b.token(), message("resources/read", uri(read))); b.runs(read) != 0 {
+				t.Errorf("pages of %d: %s without its scope: %d %s", limit, read, a.Code, a.body)
+			}
+		}
+	}
+}
+
 // Where pages of the list overlap at a name that several templates share, all of
 // them are found, and whoever has their scope reads them.
 func TestTemplatesOnSeveralPagesOpen(t *testing.T) {

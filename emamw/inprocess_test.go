@@ -2,6 +2,7 @@ package emamw_test
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -112,4 +113,60 @@ func TestTaskKeepsAllItsRules(t *testing.T) {
 	b.wantAnswer(b.post(b.token("reports", "central"), message("tasks/result", recent)), 200, "")
 	b.wantAnswer(b.post(b.token("reports"), message("tasks/result", old)), 200, "")
 	b.wantAnswer(b.post(b.token("central"), message("tasks/result", old)), 403, challengeFor("reports"))
+}
+
+// Without a request to note it on, what a handler may read is decided once more,
+// on the URI that it is given: a hook may have written another one.
+func TestHookRewritesTheURIInProcess(t *testing.T) {
+	hooks := &server.Hooks{}
+	hooks.AddBeforeReadResource(func(_ context.Context, _ any, m *mcp.ReadResourceRequest) {
+		m.Params.URI = strings.ToLower(m.Params.URI)
+	})
+	b := newBench(t, serverOptions(server.WithHooks(hooks)), before(furnish))
+	for _, read := range []string{"file:///FIXED", "file:///fixed", "FILE:///a.txt", "file:///a.txt"} {
+		b.mcp.HandleMessage(user(), []byte(message("resources/read", uri(read))))
+		if b.runs(strings.ToLower(read)) != 0 {
+			t.Errorf("%s was read without its scope", read)
+		}
+	}
+	b.mcp.HandleMessage(user("fixed"), []byte(message("resources/read", uri("file:///fixed"))))
+	if b.runs("file:///fixed") != 1 {
+		t.Error("with its scope it was not read")
+	}
+}
+
+// With the hooks replaced nothing decides before the handlers, and no request
+// can be turned away. What the handlers are asked for stays closed.
+func TestReplacedHooksInProcess(t *testing.T) {
+	b := newBench(t, before(furnish))
+	server.WithHooks(&server.Hooks{})(b.mcp)
+	for _, d := range doors {
+		if d.method == "completion/complete" {
+			continue // has no handler that could ask
+		}
+		b.mcp.HandleMessage(user("unrelated"), []byte(message(d.method, d.params)))
+		if d.runs != "" && b.runs(d.runs) != 0 {
+			t.Errorf("%s ran without its scope", d.name)
+		}
+	}
+}
+
+// A principal without a name is somebody, and its tasks are not those of a
+// transport that says nothing of its caller.
+func TestNobodySeesNoTask(t *testing.T) {
+	b := newBench(t, before(func(b *bench) {
+		b.mcp.AddTaskTool(mcp.NewTool("free", mcp.WithTaskSupport(mcp.TaskSupportRequired), scopes.Where(scopes.Authenticated())), b.taskTool("free"))
+	}))
+	params := call("free")
+	params["task"] = map[string]any{}
+	nameless := claims.NewContext(context.Background(), claims.Principal{})
+	made, ok := b.mcp.HandleMessage(nameless, []byte(message("tools/call", params))).(mcp.JSONRPCResponse)
+	if !ok {
+		t.Fatal("no task")
+	}
+	id := made.Result.(*mcp.CreateTaskResult).Task.TaskId
+	listed := b.mcp.HandleMessage(context.Background(), []byte(message("tasks/list", nil)))
+	if text, err := json.Marshal(listed); err != nil || strings.Contains(string(text), id) {
+		t.Errorf("nobody lists %s, %v", text, err)
+	}
 }

@@ -66,26 +66,26 @@ func TestNestedMessageBeforeTheDecision(t *testing.T) {
 // A hook that opens a stream may be refused something. The refusal is the
 // hook's to read: the stream goes on, and shows nothing of it.
 func TestNestedDenialLeavesAStreamOpen(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var b *bench
-		hooks := &server.Hooks{}
-		hooks.AddOnRegisterSession(func(ctx context.Context, _ server.ClientSession) {
-			for _, d := range doors {
+	for _, d := range doors {
+		synctest.Test(t, func(t *testing.T) {
+			var b *bench
+			hooks := &server.Hooks{}
+			hooks.AddOnRegisterSession(func(ctx context.Context, _ server.ClientSession) {
 				b.mcp.HandleMessage(ctx, []byte(message(d.method, d.params)))
+			})
+			b = newBench(t, stateless, serverOptions(server.WithHooks(hooks)), before(furnish))
+			ctx, cancel := context.WithCancel(t.Context())
+			stream := openStream(b.handler, newRequest(http.MethodGet, b.token(), "", within(ctx)))
+			synctest.Wait()
+			b.mcp.SendNotificationToAllClients("notifications/own", nil)
+			synctest.Wait()
+			cancel()
+			synctest.Wait()
+			if text := stream.String(); !strings.Contains(text, "notifications/own") || strings.Contains(text, "insufficient") || b.runs(d.runs) != 0 {
+				t.Errorf("%s: the stream says %q, what is behind it ran %d times", d.name, text, b.runs(d.runs))
 			}
 		})
-		b = newBench(t, stateless, serverOptions(server.WithHooks(hooks)), before(furnish))
-		ctx, cancel := context.WithCancel(t.Context())
-		stream := openStream(b.handler, newRequest(http.MethodGet, b.token(), "", within(ctx)))
-		synctest.Wait()
-		b.mcp.SendNotificationToAllClients("notifications/own", nil)
-		synctest.Wait()
-		cancel()
-		synctest.Wait()
-		if text := stream.String(); !strings.Contains(text, "notifications/own") || strings.Contains(text, "insufficient") || b.runs("write") != 0 {
-			t.Errorf("the stream says %q, the tool ran %d times", text, b.runs("write"))
-		}
-	})
+	}
 }
 
 // A tool that calls another through the server hands over arguments of its own.

@@ -168,6 +168,24 @@ func TestTaskCursorsNameNobodysTask(t *testing.T) {
 	}
 }
 
+// What a server sends of its own, be it about a task and in the words of mcp-go,
+// is not taken for the status of one.
+func TestOwnNotificationAboutATask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, stateless)
+		ctx, cancel := context.WithCancel(t.Context())
+		stream := openStream(b.handler, newRequest(http.MethodGet, b.token(), "", within(ctx)))
+		synctest.Wait()
+		b.mcp.SendNotificationToAllClients("notifications/own", map[string]any{"taskId": "1", "about": "notifications/tasks/status"})
+		synctest.Wait()
+		if !strings.Contains(stream.String(), "notifications/own") {
+			t.Errorf("the stream says %q", stream.String())
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
 // A task that was made on a transport without the guard belongs to the caller
 // that the program named, and one without a caller to nobody.
 func TestTasksWithoutGuard(t *testing.T) {

@@ -97,6 +97,8 @@ func TestClientDocument(t *testing.T) {
 			if a.code() != tt.code {
 				t.Errorf("answered %d %s, want %s", a.status, a.raw, tt.code)
 			}
+			w.net.mu.Lock()
+			defer w.net.mu.Unlock()
 			for asked := range w.net.asked {
 				if strings.HasPrefix(asked, "https://evil") {
 					t.Errorf("fetched %s", asked)
