@@ -48,10 +48,15 @@ func (g *Guard) templates(ctx context.Context) (found []mcp.ResourceTemplate, co
 		if !ok || !l.seen {
 			return found, false
 		}
-		if next == "" || len(l.templates) == 0 {
-			return append(found, l.templates...), true
+		if len(l.templates) == 0 {
+			return found, true
 		}
 		last := l.templates[len(l.templates)-1].Name
+		if next == "" {
+			// mcp-go's cursor is the last name: where that is empty, a page looks
+			// like the last one although there may be more.
+			return append(found, l.templates...), last != "" || len(found) == 0 && len(l.templates) == 1
+		}
 		before := slices.IndexFunc(l.templates, func(t mcp.ResourceTemplate) bool { return t.Name == last })
 		if before == 0 || l.templates[before-1].Name == "" {
 			return append(found, l.templates...), false // a page of one name, or of none: no cursor leads past it
