@@ -42,7 +42,7 @@ func onFetch(r *telemetry.Recorder, issuer *telemetry.Issuer) func(context.Conte
 	return func(ctx context.Context, trigger keys.Trigger) (context.Context, func(keys.Fetched)) {
 		ctx, fetch := r.StartFetch(ctx, issuer, string(trigger))
 		return ctx, func(end keys.Fetched) {
-			fetch.End(telemetry.Fetched{Cause: string(end.Cause), Status: end.Status, Keys: end.Keys, Rejected: end.Rejected})
+			fetch.End(telemetry.Fetched{Cause: string(end.Cause), Step: string(end.Step), Status: end.Status, Keys: end.Keys, Rejected: end.Rejected})
 		}
 	}
 }

@@ -147,7 +147,7 @@ func (s *Server) onFetch(issuer *telemetry.Issuer) func(context.Context, keys.Tr
 	return func(ctx context.Context, trigger keys.Trigger) (context.Context, func(keys.Fetched)) {
 		ctx, fetch := s.telemetry.StartFetch(ctx, issuer, string(trigger))
 		return ctx, func(end keys.Fetched) {
-			fetch.End(telemetry.Fetched{Cause: string(end.Cause), Status: end.Status, Keys: end.Keys, Rejected: end.Rejected})
+			fetch.End(telemetry.Fetched{Cause: string(end.Cause), Step: string(end.Step), Status: end.Status, Keys: end.Keys, Rejected: end.Rejected})
 		}
 	}
 }

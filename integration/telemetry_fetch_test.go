@@ -17,26 +17,28 @@ import (
 var fetchRows = []struct {
 	fault    emamwtest.Fault // "" for a healthy issuer
 	cause    string          // error.type; "" for keys that were had
-	status   string          // of the answer with the keys; "" where there was none
+	step     string          // where it failed; "" for keys that were had
+	status   string          // of the issuer's answer; "" where there was none
 	rejected string          // keys that were left out; "" for none
 }{
-	{"", "", "200", ""},
-	{emamwtest.Down, "metadata", "", ""},
-	{emamwtest.Unreachable, "connect", "", ""},
-	{emamwtest.WrongIssuer, "metadata", "", ""},
-	{emamwtest.KeysDown, "status", "503", ""},
-	{emamwtest.KeysUnreachable, "connect", "", ""},
-	{emamwtest.KeysGarbage, "malformed", "200", ""},
-	{emamwtest.KeysObject, "malformed", "200", ""},
-	{emamwtest.KeysEmpty, "no_usable_key", "200", ""},
-	{emamwtest.KeysHuge, "too_large", "200", ""},
-	{emamwtest.KeysRedirect, "redirect", "302", ""},
-	{emamwtest.KeysDuplicate, "no_usable_key", "200", "2"},
-	{emamwtest.KeysPrivate, "", "200", "1"},
-	{emamwtest.KeysSymmetric, "", "200", "1"},
-	{emamwtest.KeysEncryption, "", "200", "1"},
-	{emamwtest.KeysWeak, "", "200", "1"},
-	{emamwtest.KeysSlow, "timeout", "", ""},
+	{"", "", "", "200", ""},
+	{emamwtest.Down, "status", "discovery", "503", ""},
+	{emamwtest.Unreachable, "connect", "discovery", "", ""},
+	{emamwtest.Slow, "timeout", "discovery", "", ""},
+	{emamwtest.WrongIssuer, "issuer", "discovery", "", ""},
+	{emamwtest.KeysDown, "status", "keys", "503", ""},
+	{emamwtest.KeysUnreachable, "connect", "keys", "", ""},
+	{emamwtest.KeysGarbage, "malformed", "keys", "200", ""},
+	{emamwtest.KeysObject, "malformed", "keys", "200", ""},
+	{emamwtest.KeysEmpty, "no_usable_key", "keys", "200", ""},
+	{emamwtest.KeysHuge, "too_large", "keys", "200", ""},
+	{emamwtest.KeysRedirect, "redirect", "keys", "302", ""},
+	{emamwtest.KeysDuplicate, "no_usable_key", "keys", "200", "2"},
+	{emamwtest.KeysPrivate, "", "", "200", "1"},
+	{emamwtest.KeysSymmetric, "", "", "200", "1"},
+	{emamwtest.KeysEncryption, "", "", "200", "1"},
+	{emamwtest.KeysWeak, "", "", "200", "1"},
+	{emamwtest.KeysSlow, "timeout", "keys", "", ""},
 }
 
 func TestTelemetryOfFetches(t *testing.T) {
@@ -51,7 +53,7 @@ func TestTelemetryOfFetches(t *testing.T) {
 				time.Sleep(time.Minute) // past the first retry
 				synctest.Wait()
 				first := g.named("ema.jwks.fetch")[0]
-				g.checkFetch(first, row.cause, row.status, row.rejected)
+				g.checkFetch(first, row.cause, row.step, row.status, row.rejected)
 			})
 		})
 	}
@@ -59,13 +61,13 @@ func TestTelemetryOfFetches(t *testing.T) {
 
 // checkFetch holds the span of a fetch to a row. It was made by no request, so
 // it begins a trace.
-func (w *watch) checkFetch(s sdktrace.ReadOnlySpan, cause, status, rejected string) {
+func (w *watch) checkFetch(s sdktrace.ReadOnlySpan, cause, step, status, rejected string) {
 	w.t.Helper()
 	want, code := keys("ema.issuer ema.jwks.trigger"), codes.Unset
 	if cause == "" {
 		want = keys(want, "ema.jwks.keys")
 	} else {
-		want, code = keys(want, ofErrors), codes.Error
+		want, code = keys(want, ofErrors, "ema.jwks.step"), codes.Error
 	}
 	if status != "" {
 		want = keys(want, "http.response.status_code")
@@ -79,11 +81,11 @@ func (w *watch) checkFetch(s sdktrace.ReadOnlySpan, cause, status, rejected stri
 	if got := keysOf(s.Attributes()); got != want {
 		w.t.Errorf("attributes\n%s, want\n%s", got, want)
 	}
-	labels := map[string]string{"ema.issuer": watchedIssuer, "ema.jwks.trigger": "retry", "error.type": cause, "http.response.status_code": status}
+	labels := map[string]string{"ema.issuer": watchedIssuer, "ema.jwks.trigger": "retry", "error.type": cause, "ema.jwks.step": step, "http.response.status_code": status}
 	w.checkValues(s, labels)
 	w.checkValues(s, map[string]string{"ema.jwks.rejected": rejected})
 	parts := []string{}
-	for _, key := range []string{"ema.issuer", "ema.jwks.trigger", "error.type", "http.response.status_code"} {
+	for _, key := range []string{"ema.issuer", "ema.jwks.step", "ema.jwks.trigger", "error.type", "http.response.status_code"} {
 		if labels[key] != "" {
 			parts = append(parts, key+"="+labels[key])
 		}

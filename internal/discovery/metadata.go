@@ -35,7 +35,8 @@ const (
 //
 // jwks_uri must pass [CheckURL], may use http only if the issuer does, and may
 // name this machine only if the issuer does. Failing that, the error tells what
-// each URL answered, in words of ours, and wraps the error of the connection.
+// each URL answered, in words of ours, and wraps the error of the connection, or
+// what is wrong with the answer that came nearest to a good one.
 func Fetch(ctx context.Context, c *http.Client, issuer string) (Metadata, error) {
 	place := issuer
 	if IsTemplate(issuer) {
@@ -46,7 +47,7 @@ func Fetch(ctx context.Context, c *http.Client, issuer string) (Metadata, error)
 		return Metadata{}, errors.New("discovery: issuer is not an http or https URL without query and fragment (RFC 8414 section 2)")
 	}
 	var answers []string
-	var last *fetchError
+	var nearest *fetchError
 	for _, address := range addresses(u) {
 		m, e := fetchOne(ctx, c, address, issuer)
 		if e == nil {
@@ -56,9 +57,11 @@ func Fetch(ctx context.Context, c *http.Client, issuer string) (Metadata, error)
 			return Metadata{}, &fetchError{text: "discovery: the issuer's host cannot be asked: " + e.text, err: e.err}
 		}
 		answers = append(answers, address+" "+e.text)
-		last = e
+		if nearest == nil || e.nearness() > nearest.nearness() {
+			nearest = e
+		}
 	}
-	return Metadata{}, &fetchError{text: "discovery: no metadata of the issuer: " + strings.Join(answers, "; "), err: last.err}
+	return Metadata{}, &fetchError{text: "discovery: no metadata of the issuer: " + strings.Join(answers, "; "), err: nearest.err}
 }
 
 // addresses lists where the metadata of u may be. A slash at the end of the
@@ -86,7 +89,7 @@ func fetchOne(ctx context.Context, c *http.Client, address, issuer string) (Meta
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return Metadata{}, &fetchError{text: fmt.Sprintf("answers with status %d", resp.StatusCode)}
+		return Metadata{}, &fetchError{text: fmt.Sprintf("answers with status %d", resp.StatusCode), err: &StatusError{resp.StatusCode}}
 	}
 	// The client made by Client ends earlier with ErrTooLarge; another one may not.
 	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxBodyBytes+1))
@@ -104,7 +107,7 @@ func fetchOne(ctx context.Context, c *http.Client, address, issuer string) (Meta
 func read(body []byte, issuer string) (Metadata, *fetchError) {
 	var doc map[string]json.RawMessage
 	if json.Unmarshal(body, &doc) != nil {
-		return Metadata{}, &fetchError{text: "answers with something that is not a JSON object"}
+		return Metadata{}, &fetchError{text: "answers with something that is not a JSON object", err: ErrDocument}
 	}
 	m := Metadata{
 		Issuer:        text(doc["issuer"]),
@@ -113,15 +116,15 @@ func read(body []byte, issuer string) (Metadata, *fetchError) {
 	}
 	switch {
 	case m.Issuer == "":
-		return Metadata{}, &fetchError{text: "answers without an issuer"}
+		return Metadata{}, &fetchError{text: "answers without an issuer", err: ErrIssuer}
 	case m.Issuer != issuer && strings.TrimSuffix(m.Issuer, "/") == strings.TrimSuffix(issuer, "/"):
-		return Metadata{}, &fetchError{text: "names an issuer that differs in the slash at its end: configure it as the document has it"}
+		return Metadata{}, &fetchError{text: "names an issuer that differs in the slash at its end: configure it as the document has it", err: ErrIssuer}
 	case m.Issuer != issuer:
-		return Metadata{}, &fetchError{text: "names another issuer: configure it as the document has it, byte for byte"}
+		return Metadata{}, &fetchError{text: "names another issuer: configure it as the document has it, byte for byte", err: ErrIssuer}
 	case m.JWKSURI == "":
-		return Metadata{}, &fetchError{text: "answers without a jwks_uri"}
+		return Metadata{}, &fetchError{text: "answers without a jwks_uri", err: ErrJWKSURI}
 	case !allowed(m.JWKSURI, issuer):
-		return Metadata{}, &fetchError{text: "has a jwks_uri that is not a https URL, or names this machine"}
+		return Metadata{}, &fetchError{text: "has a jwks_uri that is not a https URL, or names this machine", err: ErrJWKSURI}
 	}
 	if m.TokenEndpoint != "" && !allowed(m.TokenEndpoint, issuer) {
 		m.TokenEndpoint = "" // nothing depends on it

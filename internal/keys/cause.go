@@ -26,23 +26,41 @@ const (
 	CauseRedirect    Cause = "redirect"      // to another origin, or too many
 	CauseAddress     Cause = "address"       // an address that must not be asked
 	CauseStatus      Cause = "status"        // an answer other than 200
-	CauseTooLarge    Cause = "too_large"     // a key set over 1 MiB
+	CauseTooLarge    Cause = "too_large"     // an answer over 1 MiB
 	CauseMalformed   Cause = "malformed"     // no JSON, or no key set
 	CauseNoUsableKey Cause = "no_usable_key" // a key set without a key that can be used
-	CauseMetadata    Cause = "metadata"      // the issuer's metadata is missing, malformed or another issuer's
+	CauseIssuer      Cause = "issuer"        // metadata that is another issuer's
+	CauseJWKSURI     Cause = "jwks_uri"      // metadata without the address of the key set, or with one that must not be asked
 	CauseCanceled    Cause = "canceled"      // the program ends
 	CauseOther       Cause = "other"
 )
 
-// classify finds the cause of an error of the HTTP client or of keyfunc.
+// A Step is how far a fetch came that failed.
+type Step string
+
+// The closed list of steps.
+const (
+	StepDiscovery Step = "discovery" // the issuer's metadata
+	StepKeys      Step = "keys"      // the key set
+)
+
+// classify finds the cause of an error of the HTTP client, of keyfunc or of
+// discovery.
 func classify(err error) Cause {
 	var refused *fault
 	var name *net.DNSError
 	var operation *net.OpError
 	var timeout interface{ Timeout() bool }
+	var status *discovery.StatusError
 	switch {
 	case errors.As(err, &refused):
 		return refused.cause
+	case errors.Is(err, discovery.ErrIssuer):
+		return CauseIssuer
+	case errors.Is(err, discovery.ErrJWKSURI):
+		return CauseJWKSURI
+	case errors.Is(err, discovery.ErrDocument):
+		return CauseMalformed
 	case errors.Is(err, discovery.ErrRedirect):
 		return CauseRedirect
 	case errors.Is(err, discovery.ErrAddress):
@@ -57,7 +75,7 @@ func classify(err error) Cause {
 		return CauseTLS
 	case errors.As(err, &operation), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return CauseConnect
-	case errors.Is(err, jwkset.ErrInvalidHTTPStatusCode):
+	case errors.Is(err, jwkset.ErrInvalidHTTPStatusCode), errors.As(err, &status):
 		return CauseStatus
 	}
 	return CauseOther

@@ -87,7 +87,8 @@ const (
 // Fetched is the outcome of one fetch, discovery included.
 type Fetched struct {
 	Cause    Cause // "" when it succeeded
-	Status   int   // HTTP status of the key set's last answer; 0 when there was none
+	Step     Step  // where it failed; "" when it did not
+	Status   int   // HTTP status of the answer that it ended with; 0 when there was none
 	Keys     int   // usable members
 	Rejected int   // members left out
 }

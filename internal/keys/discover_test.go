@@ -1,7 +1,10 @@
 package keys_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"net"
 	"net/http"
 	"runtime"
 	"strings"
@@ -99,20 +102,58 @@ func TestRediscoveryLeavesNothingBehind(t *testing.T) {
 	})
 }
 
+// at answers one address, and 404 at every other.
+func at(path string, answer func(*http.Request) (*http.Response, error)) func(*http.Request) (*http.Response, error) {
+	return func(req *http.Request) (*http.Response, error) {
+		if req.URL.Path == path {
+			return answer(req)
+		}
+		return body(404, "")(req)
+	}
+}
+
+// What a fetch tells when there is no address of a key set. The issuer is asked
+// at two URLs, and of two bad answers the nearer one to a good one is told.
 func TestDiscoveryFails(t *testing.T) {
+	const oauth, openid = "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"
+	page := body(200, `<!doctype html><title>Sign in</title>`)
+	other := body(200, `{"issuer":"https://as.example/","jwks_uri":"https://as.example/keys"}`)
 	for _, tc := range []struct {
 		name   string
 		answer func(*http.Request) (*http.Response, error)
-		want   keys.Cause
+		cause  keys.Cause
+		step   keys.Step
+		status int
 	}{
-		{"no metadata", body(404, ""), keys.CauseMetadata},
-		{"another issuer's", body(200, `{"issuer":"https://as.example/","jwks_uri":"https://as.example/keys"}`), keys.CauseMetadata},
-		{"no jwks_uri", body(200, `{"issuer":"https://as.example"}`), keys.CauseMetadata},
-		{"jwks_uri on this machine", body(200, metadata("https://127.0.0.1/keys")), keys.CauseMetadata},
-		{"jwks_uri in the private network", body(200, metadata("https://10.0.0.7/keys")), keys.CauseAddress},
-		{"jwks_uri without TLS", body(200, metadata("http://as.example/keys")), keys.CauseMetadata},
-		{"redirected", body(302, "", "Location", "https://evil.example/"), keys.CauseRedirect},
-		{"hang", hang, keys.CauseTimeout},
+		{"no metadata", body(404, ""), keys.CauseStatus, keys.StepDiscovery, 404},
+		{"in trouble", body(503, ""), keys.CauseStatus, keys.StepDiscovery, 503},
+		{"in trouble at one URL", at(oauth, body(503, "")), keys.CauseStatus, keys.StepDiscovery, 503},
+		{"a page", page, keys.CauseMalformed, keys.StepDiscovery, 0},
+		{"an array", body(200, `[]`), keys.CauseMalformed, keys.StepDiscovery, 0},
+		{"cut off", body(200, metadata("https://as.example/keys")[:20]), keys.CauseMalformed, keys.StepDiscovery, 0},
+		{"endless", func(*http.Request) (*http.Response, error) { return respond(200, new(endless), -1), nil }, keys.CauseTooLarge, keys.StepDiscovery, 0},
+		{"another issuer's", other, keys.CauseIssuer, keys.StepDiscovery, 0},
+		{"another issuer's at one URL", at(openid, other), keys.CauseIssuer, keys.StepDiscovery, 0},
+		{"another issuer's behind a page", func(req *http.Request) (*http.Response, error) {
+			if req.URL.Path == openid {
+				return other(req)
+			}
+			return page(req)
+		}, keys.CauseIssuer, keys.StepDiscovery, 0},
+		{"nobody's", body(200, `{"jwks_uri":"https://as.example/keys"}`), keys.CauseIssuer, keys.StepDiscovery, 0},
+		{"no jwks_uri", body(200, `{"issuer":"https://as.example"}`), keys.CauseJWKSURI, keys.StepDiscovery, 0},
+		{"jwks_uri on this machine", body(200, metadata("https://127.0.0.1/keys")), keys.CauseJWKSURI, keys.StepDiscovery, 0},
+		{"jwks_uri without TLS", body(200, metadata("http://as.example/keys")), keys.CauseJWKSURI, keys.StepDiscovery, 0},
+		{"jwks_uri in the private network", body(200, metadata("https://10.0.0.7/keys")), keys.CauseAddress, keys.StepKeys, 0},
+		{"redirected", body(302, "", "Location", "https://evil.example/"), keys.CauseRedirect, keys.StepDiscovery, 0},
+		{"no such name", func(*http.Request) (*http.Response, error) { return nil, &net.DNSError{Err: "no such host"} }, keys.CauseDNS, keys.StepDiscovery, 0},
+		{"no connection", func(*http.Request) (*http.Response, error) {
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errDown}
+		}, keys.CauseConnect, keys.StepDiscovery, 0},
+		{"untrusted certificate", func(*http.Request) (*http.Response, error) {
+			return nil, &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}
+		}, keys.CauseTLS, keys.StepDiscovery, 0},
+		{"hang", hang, keys.CauseTimeout, keys.StepDiscovery, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, r *remote) {
@@ -125,8 +166,8 @@ func TestDiscoveryFails(t *testing.T) {
 				time.Sleep(time.Minute)
 				o.mu.Lock()
 				defer o.mu.Unlock()
-				if got := o.outcomes[0].Cause; got != tc.want {
-					t.Errorf("cause %s, want %s", got, tc.want)
+				if got, want := o.outcomes[0], (keys.Fetched{Cause: tc.cause, Step: tc.step, Status: tc.status}); got != want {
+					t.Errorf("outcome %+v, want %+v", got, want)
 				}
 				for _, u := range r.addresses() {
 					if !strings.HasPrefix(u, issuer+"/") {

@@ -99,8 +99,7 @@ func (k *keeper) observe(ctx context.Context, t Trigger) (context.Context, func(
 // source that it opens may live; ctx is for this fetch alone.
 func (k *keeper) fetch(life, ctx context.Context, a *attempt) []*entry {
 	if k.source == nil || k.lost() {
-		if cause := k.locate(life, ctx); cause != "" {
-			a.fail(cause)
+		if !k.locate(life, ctx, a) {
 			return nil
 		}
 	}
@@ -113,24 +112,24 @@ func (k *keeper) lost() bool {
 	return k.set.cfg.JWKSURL == "" && k.failures > 0 && k.failures%rediscover == 0
 }
 
-// locate finds the key set's address and opens it. When that fails, the source
-// that there is stays, and the next fetch tries it again.
-func (k *keeper) locate(life, ctx context.Context) Cause {
+// locate finds the key set's address and opens it. When that fails, with the
+// cause in a, the source that there is stays, and the next fetch tries it again.
+func (k *keeper) locate(life, ctx context.Context, a *attempt) bool {
 	cfg := &k.set.cfg
 	address := cfg.JWKSURL
 	if address == "" {
-		var cause Cause
-		if address, cause = discover(ctx, cfg); cause != "" {
-			return cause
+		if address = discover(ctx, cfg, a); address == "" {
+			return false
 		}
 	}
 	opened, err := open(life, address, cfg)
 	if err != nil {
-		return CauseAddress
+		a.fail(CauseAddress)
+		return false
 	}
 	if k.source != nil {
 		k.source.close()
 	}
 	k.source = opened
-	return ""
+	return true
 }

@@ -70,7 +70,7 @@ func (r *report) failed(a *attempt) {
 	if r.loaded {
 		text = "issuer's keys cannot be read; those from before serve on"
 	}
-	attrs := []any{slog.String("error.type", string(a.fetched.Cause))}
+	attrs := []any{slog.String("error.type", string(a.fetched.Cause)), slog.String("ema.jwks.step", string(a.fetched.Step))}
 	if a.fetched.Status != 0 {
 		attrs = append(attrs, slog.Int("http.response.status_code", a.fetched.Status))
 	}

@@ -47,7 +47,7 @@ func (l *lines) take(t *testing.T) []string {
 			t.Errorf("no issuer in %s", line)
 		}
 		text := fmt.Sprint(m["level"])
-		for _, name := range []string{"error.type", "http.response.status_code", "ema.jwks.keys", "ema.jwks.lost", "ema.jwks.rejected"} {
+		for _, name := range []string{"error.type", "ema.jwks.step", "http.response.status_code", "ema.jwks.keys", "ema.jwks.lost", "ema.jwks.rejected"} {
 			if v, ok := m[name]; ok {
 				text += fmt.Sprintf(" %s=%v", name[strings.LastIndex(name, ".")+1:], v)
 			}
@@ -73,7 +73,7 @@ func TestOneLinePerChange(t *testing.T) {
 		cfg.Logger = slog.New(slog.NewJSONHandler(&log, nil))
 		s := keys.New(t.Context(), cfg)
 		time.Sleep(time.Minute)
-		expect("down at the start", "WARN type=other")
+		expect("down at the start", "WARN type=other step=keys")
 
 		r.serve(key("old", "", keyA))
 		time.Sleep(time.Minute)
@@ -98,7 +98,7 @@ func TestOneLinePerChange(t *testing.T) {
 
 		r.script(body(502, "evil"))
 		time.Sleep(time.Hour)
-		expect("an outage", "WARN type=status status_code=502")
+		expect("an outage", "WARN type=status step=keys status_code=502")
 		r.script(body(200, `{"evil":1}`))
 		time.Sleep(time.Hour)
 		expect("the outage goes on in another way")
@@ -108,7 +108,7 @@ func TestOneLinePerChange(t *testing.T) {
 
 		r.script(down)
 		time.Sleep(25 * time.Hour)
-		expect("death", "WARN type=other", "ERROR lost=1")
+		expect("death", "WARN type=other step=keys", "ERROR lost=1")
 		r.serve(key("new", "", keyB))
 		time.Sleep(time.Minute)
 		expect("resurrection", "INFO keys=1")

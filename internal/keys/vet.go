@@ -22,8 +22,12 @@ type attempt struct {
 }
 
 func (a *attempt) fail(c Cause) {
-	if a.fetched.Cause == "" {
-		a.fetched.Cause = c
+	if a.fetched.Cause != "" {
+		return
+	}
+	a.fetched.Cause = c
+	if a.fetched.Step == "" {
+		a.fetched.Step = StepKeys
 	}
 }
 

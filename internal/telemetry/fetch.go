@@ -20,7 +20,8 @@ type Fetch struct {
 // Fetched is how a fetch ended.
 type Fetched struct {
 	Cause    string // why it failed; "" when it did not
-	Status   int    // HTTP status of the last answer; 0 for none
+	Step     string // what could not be read; "" when it could
+	Status   int    // HTTP status of the answer; 0 for none
 	Keys     int    // usable
 	Rejected int    // left out
 }
@@ -56,7 +57,7 @@ func (f *Fetch) End(end Fetched) {
 	}
 	key := fetchKey{issuer: f.issuer.label(), trigger: f.trigger, status: end.Status}
 	if end.Cause != "" {
-		key.cause = onList(end.Cause, causes)
+		key.cause, key.step = onList(end.Cause, causes), onList(end.Step, steps)
 	}
 	if end.Status < 100 || end.Status > 599 {
 		key.status = 0
@@ -82,8 +83,8 @@ func (f *Fetch) End(end Fetched) {
 }
 
 type fetchKey struct {
-	issuer, trigger, cause string
-	status                 int
+	issuer, trigger, cause, step string
+	status                       int
 }
 
 func (k fetchKey) attributes() attributes {
@@ -91,6 +92,7 @@ func (k fetchKey) attributes() attributes {
 	a.text(keyIssuer, k.issuer)
 	a.text(keyTrigger, k.trigger)
 	a.text(keyErrorType, k.cause)
+	a.text(keyStep, k.step)
 	if k.status != 0 {
 		a = append(a, keyStatus.Int(k.status))
 	}

@@ -32,14 +32,14 @@ func TestFetch(t *testing.T) {
 			metric: texts{"ema.issuer": issuerName, "ema.jwks.trigger": "scheduled", "http.response.status_code": "200"},
 		},
 		{
-			name: "for a request, and failed", trigger: "unknown_kid", end: telemetry.Fetched{Cause: "status", Status: 500}, status: codes.Error,
-			span:   texts{"ema.issuer": issuerName, "ema.jwks.trigger": "unknown_kid", "http.response.status_code": "500", "error.type": "status"},
-			metric: texts{"ema.issuer": issuerName, "ema.jwks.trigger": "unknown_kid", "http.response.status_code": "500", "error.type": "status"},
+			name: "for a request, and failed", trigger: "unknown_kid", end: telemetry.Fetched{Cause: "status", Step: "discovery", Status: 500}, status: codes.Error,
+			span:   texts{"ema.issuer": issuerName, "ema.jwks.trigger": "unknown_kid", "http.response.status_code": "500", "error.type": "status", "ema.jwks.step": "discovery"},
+			metric: texts{"ema.issuer": issuerName, "ema.jwks.trigger": "unknown_kid", "http.response.status_code": "500", "error.type": "status", "ema.jwks.step": "discovery"},
 		},
 		{
-			name: "what is on no list", trigger: "whim", end: telemetry.Fetched{Cause: "dial tcp 10.0.0.1", Status: 12345}, root: true, status: codes.Error,
-			span:   texts{"ema.issuer": issuerName, "ema.jwks.trigger": "_OTHER", "error.type": "_OTHER"},
-			metric: texts{"ema.issuer": issuerName, "ema.jwks.trigger": "_OTHER", "error.type": "_OTHER"},
+			name: "what is on no list", trigger: "whim", end: telemetry.Fetched{Cause: "dial tcp 10.0.0.1", Step: "10.0.0.1", Status: 12345}, root: true, status: codes.Error,
+			span:   texts{"ema.issuer": issuerName, "ema.jwks.trigger": "_OTHER", "error.type": "_OTHER", "ema.jwks.step": "_OTHER"},
+			metric: texts{"ema.issuer": issuerName, "ema.jwks.trigger": "_OTHER", "error.type": "_OTHER", "ema.jwks.step": "_OTHER"},
 		},
 	}
 	for _, tc := range tests {

@@ -93,6 +93,7 @@ const (
 	keyReportRules    = attribute.Key("ema.policy.report.rules")
 	keyReportWithheld = attribute.Key("ema.policy.report.withheld")
 	keyTrigger        = attribute.Key("ema.jwks.trigger")
+	keyStep           = attribute.Key("ema.jwks.step")
 	keyKeys           = attribute.Key("ema.jwks.keys")
 	keyRejected       = attribute.Key("ema.jwks.rejected")
 )
@@ -145,7 +146,7 @@ var Attributes = []Attribute{
 	{keyMissing, "string[]", at(spanAuthorize), "`scope_missing`", nil, "those of them that the token lacks"},
 	{keyCacheName, "string", nil, "metric", []string{string(TokenCache), string(DocumentCache)}, "which cache was asked: verified tokens, or clients' metadata documents"},
 	{keyCacheResult, "string", at(spanAuthenticate), "asked", cacheResults, "what the cache of verified tokens said"},
-	{keyStatus, "int", at(spanAuthenticate, spanFetch), "answered", nil, "of the guard's own answer; on `ema.jwks.fetch` of the issuer's last one"},
+	{keyStatus, "int", at(spanAuthenticate, spanFetch), "answered", nil, "of the guard's own answer; on `ema.jwks.fetch` of the issuer's"},
 	{keyMethod, "string", at(spanAuthorize), "always", methods, "the MCP method"},
 	{keyTool, "string", at(spanAuthorize), "a tool", nil, "its registered name"},
 	{keyPrompt, "string", at(spanAuthorize), "a prompt", nil, "its registered name"},
@@ -157,6 +158,7 @@ var Attributes = []Attribute{
 	{keyReportRules, "string[]", at(spanExchange), "a policy reports", nil, "its rules that applied"},
 	{keyReportWithheld, "string[]", at(spanExchange), "a policy reports", nil, "the scopes it would withhold"},
 	{keyTrigger, "string", at(spanFetch), "always", triggers, "why keys were fetched"},
+	{keyStep, "string", at(spanFetch), "failed", steps, "what could not be read: the issuer's metadata, or its keys"},
 	{keyKeys, "int", at(spanFetch), "fetched", nil, "usable keys"},
 	{keyRejected, "int", at(spanFetch), "some were", nil, "keys that were left out"},
 	{"ema.jwks.lost", "int", nil, "log", nil, "keys that were withdrawn, replaced or dropped"},
@@ -207,7 +209,8 @@ var (
 	triggers     = []string{"startup", "scheduled", onDemand, "retry"}
 
 	// causes are those of internal/keys, which this package may not import.
-	causes = []string{"timeout", "dns", "connect", "tls", "redirect", "address", "status", "too_large", "malformed", "no_usable_key", "metadata", "canceled", "other"}
+	causes = []string{"timeout", "dns", "connect", "tls", "redirect", "address", "status", "too_large", "malformed", "no_usable_key", "issuer", "jwks_uri", "canceled", "other"}
+	steps  = []string{"discovery", "keys"}
 
 	methods = []string{
 		"initialize", "ping", "server/discover", "logging/setLevel", "completion/complete",
@@ -240,7 +243,7 @@ var Metrics = []Metric{
 	{metricAuthentication, "Histogram", "s", []attribute.Key{keyDecision, keyReason, keyErrorType, keyTokenType, keyIssuer, keyCacheResult}, "how long it took to tell who calls; its count is the number of requests"},
 	{metricDecisions, "Counter", "{decision}", []attribute.Key{keyDecision, keyReason, keyErrorType, keyMethod, keyTool, keyPrompt}, "decisions on what was asked for"},
 	{metricExchange, "Histogram", "s", []attribute.Key{keyDecision, keyReason, keyErrorType, keyIssuer}, "how long a request to the token endpoint took; its count is the number of requests"},
-	{metricFetch, "Histogram", "s", []attribute.Key{keyIssuer, keyTrigger, keyErrorType, keyStatus}, "how long it took to fetch an issuer's keys"},
+	{metricFetch, "Histogram", "s", []attribute.Key{keyIssuer, keyTrigger, keyErrorType, keyStep, keyStatus}, "how long it took to fetch an issuer's keys"},
 	{metricAge, "ObservableGauge", "s", []attribute.Key{keyIssuer}, "time since the issuer's keys were last confirmed; absent before the first time"},
 	{metricKeys, "ObservableUpDownCounter", "{key}", []attribute.Key{keyIssuer}, "the issuer's usable keys"},
 	{metricLookups, "Counter", "{lookup}", []attribute.Key{keyCacheName, keyCacheResult}, "lookups in caches"},

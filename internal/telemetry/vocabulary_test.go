@@ -78,6 +78,7 @@ func TestClosedListsOfOthers(t *testing.T) {
 		file, names string
 	}{
 		{"error.type", "../keys/cause.go", "^Cause"},
+		{"ema.jwks.step", "../keys/cause.go", "^Step"},
 		{"ema.jwks.trigger", "../keys/config.go", "^(Startup|Scheduled|UnknownKeyID|Retry)$"},
 		{"ema.client.auth_method", "../../idjag/authenticate.go", "^method"},
 	} {
@@ -138,7 +139,7 @@ func loud(t *testing.T) kit {
 	}
 	for _, cause := range []string{"", "dns"} {
 		_, f := k.StartFetch(t.Context(), issuer, "startup")
-		f.End(telemetry.Fetched{Cause: cause, Status: 200, Keys: 1, Rejected: 1})
+		f.End(telemetry.Fetched{Cause: cause, Step: "keys", Status: 200, Keys: 1, Rejected: 1})
 	}
 	k.CacheLookup(t.Context(), telemetry.DocumentCache, telemetry.Hit)
 	k.WatchKeys(t.Context(), issuer, &keySet{loaded: true})
