@@ -2,7 +2,6 @@ package integration_test
 
 import (
 	"bufio"
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -11,9 +10,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -32,12 +29,10 @@ type providerResource struct {
 // openIDProvider is a running oidc-provider.
 type openIDProvider struct{ issuer string }
 
-// startOpenIDProvider installs what the lock file says, offline if npm has it,
-// and starts the provider for the time of the test. It skips the test where
-// that is not possible, unless OIDC_PROVIDER_REQUIRED=1.
+// startOpenIDProvider starts the provider for the time of the test.
 func startOpenIDProvider(t *testing.T, groups map[string][]string, resources map[string]providerResource) *openIDProvider {
 	t.Helper()
-	dir := installOpenIDProvider(t)
+	dir := npmInstall(t, "oidc-provider", "OIDC_PROVIDER_REQUIRED")
 	config, err := json.Marshal(map[string]any{
 		"client":    map[string]string{"id": idpClient, "secret": idpSecret, "redirect": redirectURI},
 		"groups":    groups,
@@ -77,34 +72,6 @@ func startOpenIDProvider(t *testing.T, groups map[string][]string, resources map
 		t.Fatalf("oidc-provider is not ready but says %q, and on stderr %s", line, output)
 	}
 	return &openIDProvider{issuer: ready.Issuer}
-}
-
-// installOpenIDProvider copies the program to a directory that goes with the
-// test, so that the source tree stays as it is, and returns it.
-func installOpenIDProvider(t *testing.T) string {
-	t.Helper()
-	unavailable := t.Skipf
-	if os.Getenv("OIDC_PROVIDER_REQUIRED") == "1" {
-		unavailable = t.Fatalf
-	}
-	for _, program := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(program); err != nil {
-			unavailable("%s is not on PATH: install Node.js and npm to run this test", program)
-		}
-	}
-	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "oidc-provider"))); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	install := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
-	install.Dir = dir
-	install.WaitDelay = time.Second
-	if out, err := install.CombinedOutput(); err != nil {
-		unavailable("npm ci: %v\n%s", err, out)
-	}
-	return dir
 }
 
 // signIn signs a user in as a browser and a client do together, by the
