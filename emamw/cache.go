@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/emamw/mcp-ema/claims"
+	"github.com/emamw/mcp-ema/internal/telemetry"
 )
 
 const (
@@ -67,10 +68,12 @@ func newIdentityCache(entries int) *identityCache {
 
 // load returns the identity of the token with this hash, by verify where it is
 // not known. Requests that bring the same new token at the same time share one
-// verification.
-func (c *identityCache) load(ctx context.Context, sum [sha256.Size]byte, now func() time.Time, verify func() (*identity, claims.Reason)) (*identity, claims.Reason) {
+// verification. said becomes what the cache said.
+func (c *identityCache) load(ctx context.Context, sum [sha256.Size]byte, now func() time.Time, said *telemetry.CacheResult, verify func() (*identity, claims.Reason)) (*identity, claims.Reason) {
 	s := &c.shards[sum[0]%cacheShards]
-	if id := s.lookup(sum, now()); id != nil {
+	id, result := s.lookup(sum, now())
+	*said = result
+	if id != nil {
 		return id, ""
 	}
 	f, leads := s.join(sum)
@@ -94,17 +97,20 @@ func (c *identityCache) load(ctx context.Context, sum [sha256.Size]byte, now fun
 	return f.id, f.reason
 }
 
-func (s *cacheShard) lookup(sum [sha256.Size]byte, now time.Time) *identity {
+func (s *cacheShard) lookup(sum [sha256.Size]byte, now time.Time) (*identity, telemetry.CacheResult) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	e := s.entries[sum]
-	if e == nil || !now.Before(e.id.expires) || e.id.generation != e.id.issuer.keys.Generation() {
-		return nil
+	switch {
+	case e == nil:
+		return nil, telemetry.Miss
+	case !now.Before(e.id.expires), e.id.generation != e.id.issuer.keys.Generation():
+		return nil, telemetry.Stale
 	}
 	if !e.used.Load() {
 		e.used.Store(true)
 	}
-	return e.id
+	return e.id, telemetry.Hit
 }
 
 func (s *cacheShard) join(sum [sha256.Size]byte) (f *flight, leads bool) {

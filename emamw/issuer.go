@@ -37,7 +37,7 @@ func newIssuers(ctx context.Context, cfg *Config, recorder *telemetry.Recorder) 
 		if err != nil {
 			panic("emamw: a validated mapping does not compile: " + err.Error())
 		}
-		told := recorder.Issuer(as.Issuer, mappingName(as.Claims))
+		told := recorder.Issuer(as.Issuer, telemetry.MappingName(as.Claims, claims.RFC9068()))
 		iss := &issuer{
 			told:       told,
 			name:       as.Issuer,

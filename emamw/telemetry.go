@@ -1,7 +1,6 @@
 package emamw
 
 import (
-	"cmp"
 	"context"
 	"slices"
 
@@ -25,16 +24,6 @@ func newRecorder(cfg *Config) *telemetry.Recorder {
 		Now:            cfg.Now,
 		Logger:         cfg.Logger,
 	})
-}
-
-// mappingName is what telemetry calls a claim mapping: its own name, or that of
-// the preset it builds on. A mapping that does not say where the subject stands
-// is the default; any other must.
-func mappingName(m claims.Mapping) string {
-	if m.Subject == nil {
-		return cmp.Or(m.Name, m.Preset, claims.RFC9068().Name)
-	}
-	return cmp.Or(m.Name, m.Preset)
 }
 
 // onFetch records the fetches of one issuer's keys.

@@ -91,12 +91,12 @@ func (g *Guard) recall(ctx context.Context, token string, t *trail) (*identity, 
 	if g.identities.off {
 		return g.verify(ctx, token, t)
 	}
-	t.cache = telemetry.Hit
 	sum := sha256.Sum256(unsafe.Slice(unsafe.StringData(token), len(token)))
-	return g.identities.load(ctx, sum, g.now, func() (*identity, claims.Reason) {
-		t.cache = telemetry.Miss
+	id, reason := g.identities.load(ctx, sum, g.now, &t.cache, func() (*identity, claims.Reason) {
 		return g.verify(ctx, token, t)
 	})
+	g.telemetry.CacheLookup(ctx, telemetry.TokenCache, t.cache)
+	return id, reason
 }
 
 // verify checks a token in the order of cost: what can be refused for nothing

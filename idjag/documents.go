@@ -13,6 +13,7 @@ import (
 	"github.com/emamw/mcp-ema/claims"
 	"github.com/emamw/mcp-ema/internal/discovery"
 	"github.com/emamw/mcp-ema/internal/jose"
+	"github.com/emamw/mcp-ema/internal/telemetry"
 )
 
 // ClientDocuments admits clients that are not registered, whose client_id is
@@ -49,6 +50,7 @@ type documents struct {
 	public  bool
 	now     func() time.Time
 	fetches chan struct{} // one slot per fetch under way
+	lookup  func(context.Context, telemetry.CacheResult)
 
 	mu      sync.Mutex
 	entries map[string]*document // by client_id
@@ -63,13 +65,16 @@ type document struct {
 	err     error   // it could not be found out
 }
 
-func newDocuments(cfg *Config, policy discovery.Policy, now func() time.Time) *documents {
+func newDocuments(cfg *Config, policy discovery.Policy, now func() time.Time, recorder *telemetry.Recorder) *documents {
 	if len(cfg.ClientDocuments.Origins) == 0 {
 		return nil
 	}
 	d := &documents{
 		clients: make(map[string]*http.Client), policy: policy, public: cfg.ClientDocuments.DangerouslyPublic, now: now,
 		fetches: make(chan struct{}, maxDocumentFetches), entries: make(map[string]*document),
+		lookup: func(ctx context.Context, said telemetry.CacheResult) {
+			recorder.CacheLookup(ctx, telemetry.DocumentCache, said)
+		},
 	}
 	for _, origin := range cfg.ClientDocuments.Origins {
 		d.clients[origin] = discovery.Client(cfg.HTTPClient, origin, policy)
@@ -101,7 +106,8 @@ func (d *documents) admits(id string) bool {
 // client returns the client of an admitted id, and nil when its document says
 // that it is none.
 func (d *documents) client(ctx context.Context, id string) (*client, error) {
-	entry := d.entry(ctx, id)
+	entry, said := d.entry(ctx, id)
+	d.lookup(ctx, said)
 	select {
 	case <-entry.done:
 		return entry.client, entry.err
@@ -113,17 +119,13 @@ func (d *documents) client(ctx context.Context, id string) (*client, error) {
 // entry returns what is known of id, and begins to fetch it when that is
 // nothing. The fetch belongs to no request: all who wait for it get its result,
 // and the first of them may go away.
-func (d *documents) entry(ctx context.Context, id string) *document {
+func (d *documents) entry(ctx context.Context, id string) (*document, telemetry.CacheResult) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	said := telemetry.Miss
 	if e := d.entries[id]; e != nil {
-		select {
-		case <-e.done:
-			if d.now().Before(e.expires) {
-				return e
-			}
-		default:
-			return e
+		if said = e.said(d.now()); said != telemetry.Stale {
+			return e, said
 		}
 	}
 	e := &document{done: make(chan struct{})}
@@ -134,7 +136,7 @@ func (d *documents) entry(ctx context.Context, id string) *document {
 		// fetches.
 		e.err = lookupFailed(errBusy)
 		close(e.done)
-		return e
+		return e, said
 	}
 	d.makeRoom()
 	d.entries[id] = e
@@ -145,7 +147,24 @@ func (d *documents) entry(ctx context.Context, id string) *document {
 		defer cancel()
 		d.load(ctx, id, e)
 	}()
-	return e
+	return e, said
+}
+
+// said is what the cache says with this entry: one that is being fetched is not
+// there yet.
+func (e *document) said(now time.Time) telemetry.CacheResult {
+	select {
+	case <-e.done:
+	default:
+		return telemetry.Miss
+	}
+	switch {
+	case !now.Before(e.expires):
+		return telemetry.Stale
+	case e.client == nil:
+		return telemetry.Negative
+	}
+	return telemetry.Hit
 }
 
 // makeRoom forgets an arbitrary entry when there are too many: it costs a fetch

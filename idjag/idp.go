@@ -84,11 +84,3 @@ func (f SubjectForm) subject(user *claims.Principal) string {
 	}
 	return digest(user.Issuer, user.Tenant, user.Subject)
 }
-
-// preset is the name of the mapping of its ID-JAGs.
-func (p *provider) preset() string {
-	if p.Claims.Name == "" {
-		return claims.IDJAG().Name
-	}
-	return p.Claims.Name
-}

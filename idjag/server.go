@@ -166,7 +166,7 @@ func assemble(cfg *Config) (*Server, mistakes) {
 		now: cfg.Now, logger: cfg.Logger, telemetry: newRecorder(cfg),
 	}
 	s.tokenEndpoint = s.endpoint("/token")
-	s.documents = newDocuments(cfg, cfg.network(), s.now)
+	s.documents = newDocuments(cfg, cfg.network(), s.now, s.telemetry)
 
 	ring, wrong := newKeyring(cfg.Keys, s.now())
 	m = append(m, wrong...)
@@ -176,7 +176,7 @@ func assemble(cfg *Config) (*Server, mistakes) {
 	for i := range cfg.IdentityProviders {
 		p, wrong := newProvider(cfg, i)
 		m = append(m, wrong...)
-		p.told = s.telemetry.Issuer(p.Issuer, p.preset())
+		p.told = s.telemetry.Issuer(p.Issuer, telemetry.MappingName(p.Claims, claims.IDJAG()))
 		s.providers[p.Issuer] = p
 	}
 	s.clients = make(map[string]*client)

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"sync"
@@ -32,6 +33,17 @@ func (r *Recorder) Issuer(name, preset string) *Issuer {
 	key.cache = Miss
 	i.miss = []metric.RecordOption{key.option()}
 	return i
+}
+
+// MappingName is what telemetry calls a claim mapping: its own name, or that of
+// the preset it builds on. A mapping that has neither, and does not say where the
+// subject stands, is the standard one; any other is the operator's own, and has
+// no name.
+func MappingName(m, standard claims.Mapping) string {
+	if m.Subject == nil {
+		return cmp.Or(m.Name, m.Preset, standard.Name)
+	}
+	return cmp.Or(m.Name, m.Preset)
 }
 
 func (i *Issuer) label() string {

@@ -7,8 +7,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// CacheLookup counts a lookup in a cache other than that of verified tokens,
-// which the duration of the authentication tells of.
+// CacheLookup counts a lookup in a cache.
 func (r *Recorder) CacheLookup(ctx context.Context, cache CacheName, result CacheResult) {
 	if r == nil || !r.lookups.Enabled(ctx) {
 		return

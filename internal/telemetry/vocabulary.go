@@ -145,7 +145,7 @@ var Attributes = []Attribute{
 	{keyRequired, "string[]", at(spanAuthorize), "`scope_missing`", nil, "the scopes that the operation needs"},
 	{keyMissing, "string[]", at(spanAuthorize), "`scope_missing`", nil, "those of them that the token lacks"},
 	{keyCacheName, "string", nil, "metric", []string{string(TokenCache), string(DocumentCache)}, "which cache was asked: verified tokens, or clients' metadata documents"},
-	{keyCacheResult, "string", at(spanAuthenticate), "asked", cacheResults, "what the cache of verified tokens said"},
+	{keyCacheResult, "string", at(spanAuthenticate), "asked", cacheResults, "what the cache said; on `ema.authenticate` that of verified tokens"},
 	{keyStatus, "int", at(spanAuthenticate, spanFetch), "answered", nil, "of the guard's own answer; on `ema.jwks.fetch` of the issuer's"},
 	{keyMethod, "string", at(spanAuthorize), "always", methods, "the MCP method"},
 	{keyTool, "string", at(spanAuthorize), "a tool", nil, "its registered name"},
@@ -188,6 +188,8 @@ const (
 	Hit   CacheResult = "hit"
 	Miss  CacheResult = "miss"
 	Stale CacheResult = "stale" // there, but out of date
+
+	Negative CacheResult = "negative" // there, and it says that there is none
 )
 
 // CacheName is a cache that is counted.
@@ -204,7 +206,7 @@ var (
 
 	kinds        = []string{string(claims.User), string(claims.Service), string(claims.Agent), kindUnknown}
 	groupsStates = []string{groupsAbsent, string(claims.GroupsComplete), string(claims.GroupsOverage)}
-	cacheResults = []string{string(Hit), string(Miss), string(Stale)}
+	cacheResults = []string{string(Hit), string(Miss), string(Stale), string(Negative)}
 	authMethods  = []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"}
 	triggers     = []string{"startup", "scheduled", onDemand, "retry"}
 
