@@ -128,7 +128,9 @@ func (c *compiler) mapper(m Mapping) *Mapper {
 		authContext:      c.sources("auth_context", m.AuthContext, formText),
 		authMethods:      c.sources("auth_methods", m.AuthMethods, formList),
 		identityProvider: c.sources("identity_provider", m.IdentityProvider, formText),
+		providerSubject:  c.sources("provider_subject", m.ProviderSubject, formText),
 		assertion:        c.sources("assertion", m.Assertion, formText),
+		assertionIssued:  c.sources("assertion_issued_at", m.AssertionIssuedAt, formOther),
 		fn:               m.Func,
 	}
 	for i, cond := range m.Require {

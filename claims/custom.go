@@ -46,6 +46,10 @@ func overstepped(before, after *Principal) string {
 		return "Actor"
 	case before.IdentityProvider != "" && after.IdentityProvider != before.IdentityProvider:
 		return "IdentityProvider"
+	case before.ProviderSubject != "" && after.ProviderSubject != before.ProviderSubject:
+		return "ProviderSubject"
+	case !before.AssertionIssuedAt.IsZero() && !after.AssertionIssuedAt.Equal(before.AssertionIssuedAt):
+		return "AssertionIssuedAt"
 	case before.Assertion != "" && after.Assertion != before.Assertion:
 		return "Assertion"
 	case !sameToken(before.Token, after.Token):

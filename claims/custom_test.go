@@ -15,7 +15,7 @@ func TestFunc(t *testing.T) {
 	known := claims.Okta()                                                                                       // groups known, no actor
 	unknown := fromJSON(`{"preset": "okta", "groups": [], "client": []}`)                                        // groups and client unknown
 	rich := fromJSON(`{"preset": "okta", "permissions": [{"pointer": "/scp"}], "roles": [{"pointer": "/scp"}]}`) // the same names everywhere
-	linked := fromJSON(`{"preset": "okta", "identity_provider": [{"pointer": "/iss"}], "assertion": [{"pointer": "/jti"}]}`)
+	linked := fromJSON(`{"preset": "okta", "identity_provider": [{"pointer": "/iss"}], "provider_subject": [{"pointer": "/uid"}], "assertion": [{"pointer": "/jti"}], "assertion_issued_at": [{"pointer": "/iat"}]}`)
 	for _, c := range []struct {
 		name    string
 		mapping claims.Mapping
@@ -51,6 +51,8 @@ func TestFunc(t *testing.T) {
 		{"actor changed in place", known, object{"act": object{"sub": "agent"}}, func(p *claims.Principal) { p.Actor.Subject = "x" }, "Actor"},
 		{"provider", linked, nil, func(p *claims.Principal) { p.IdentityProvider = "x" }, "IdentityProvider"},
 		{"assertion", linked, nil, func(p *claims.Principal) { p.Assertion = "" }, "Assertion"},
+		{"the provider's user", linked, nil, func(p *claims.Principal) { p.ProviderSubject = "x" }, "ProviderSubject"},
+		{"a younger assertion", linked, nil, func(p *claims.Principal) { p.AssertionIssuedAt = p.AssertionIssuedAt.Add(time.Hour) }, "AssertionIssuedAt"},
 		{"token id", known, nil, func(p *claims.Principal) { p.Token.ID = "x" }, "Token"},
 		{"audience", known, nil, func(p *claims.Principal) { p.Token.Audience = nil }, "Token"},
 		{"audience in place", known, nil, func(p *claims.Principal) { p.Token.Audience[0] = "x" }, "Token"},

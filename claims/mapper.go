@@ -29,7 +29,9 @@ type Mapper struct {
 	authContext      sources
 	authMethods      sources
 	identityProvider sources
+	providerSubject  sources
 	assertion        sources
+	assertionIssued  sources
 	lookup           *groupsCache
 	fn               func(context.Context, *Payload, *Principal) error
 }
@@ -195,7 +197,18 @@ func (m *Mapper) signIn(c *Principal, p *Payload) (err error) {
 	if c.Email.Verified, err = m.emailVerified.flag(p); err != nil {
 		return err
 	}
+	return m.bornFrom(c, p)
+}
+
+// bornFrom reads which ID-JAG the token was redeemed for.
+func (m *Mapper) bornFrom(c *Principal, p *Payload) (err error) {
 	if c.IdentityProvider, err = m.identityProvider.text(p); err != nil {
+		return err
+	}
+	if c.ProviderSubject, err = m.providerSubject.text(p); err != nil {
+		return err
+	}
+	if c.AssertionIssuedAt, err = m.assertionIssued.time(p); err != nil {
 		return err
 	}
 	c.Assertion, err = m.assertion.text(p)

@@ -66,8 +66,10 @@ type Mapping struct {
 	AuthContext   []Source `json:"auth_context,omitempty"`   // acr
 	AuthMethods   []Source `json:"auth_methods,omitempty"`   // amr
 
-	IdentityProvider []Source `json:"identity_provider,omitempty"`
-	Assertion        []Source `json:"assertion,omitempty"`
+	IdentityProvider  []Source `json:"identity_provider,omitempty"`
+	ProviderSubject   []Source `json:"provider_subject,omitempty"`
+	Assertion         []Source `json:"assertion,omitempty"`
+	AssertionIssuedAt []Source `json:"assertion_issued_at,omitempty"` // NumericDates
 
 	// GroupsLookup fetches groups that the token leaves unknown; nil for none.
 	GroupsLookup *GroupsLookup `json:"-"`

@@ -50,6 +50,6 @@ func (m *Mapping) lists() []*[]Source {
 		&m.Audience, &m.Subject, &m.Tenant, &m.Client, &m.TokenID, &m.Actor,
 		&m.Scopes, &m.Permissions, &m.Roles, &m.Groups,
 		&m.Email, &m.EmailVerified, &m.AuthTime, &m.AuthContext, &m.AuthMethods,
-		&m.IdentityProvider, &m.Assertion,
+		&m.IdentityProvider, &m.ProviderSubject, &m.Assertion, &m.AssertionIssuedAt,
 	}
 }

@@ -6,32 +6,35 @@ package claims
 // Subject sub, tenant tenant (or the issuer alone), client client_id (azp must
 // agree where it stands), scopes scope, groups, roles and entitlements as
 // strings or SCIM objects (section 2.2.3.1); entitlements become permissions.
-// idp names the issuer of the ID-JAG behind the token and assertion the hash of
-// its jti, which are names of idjag. act is the actor (RFC 8693 section 4.1).
+// idp, idp_sub and assertion_iat are iss, sub and iat of the ID-JAG behind the
+// token, and assertion is the hash of its jti; these are names of idjag. act is
+// the actor (RFC 8693 section 4.1).
 //
 // The type must be at+jwt, and client_id, iat and jti must be there (section
 // 2.2): this is what keeps ID tokens of the same issuer out. A server that
 // cannot send them needs a preset of its own, not a looser one of this.
 func RFC9068() Mapping {
 	return standard(Mapping{
-		Name:             "rfc9068",
-		TokenTypes:       []string{"at+jwt"},
-		Require:          has("/client_id", "/iat", "/jti"),
-		Audience:         at("/aud"),
-		Subject:          at("/sub"),
-		Tenant:           at("/tenant"),
-		Client:           at("/client_id", "/azp"),
-		TokenID:          at("/jti"),
-		Service:          subjectIsClient(),
-		Actor:            at("/act"),
-		Scopes:           []Source{{Pointer: "/scope", As: AsSpace}, {Pointer: "/scp", As: AsEither}},
-		Permissions:      scim("/entitlements"),
-		Roles:            scim("/roles"),
-		Groups:           scim("/groups"),
-		Email:            at("/email"),
-		EmailVerified:    at("/email_verified"),
-		IdentityProvider: at("/idp"),
-		Assertion:        at("/assertion"),
+		Name:              "rfc9068",
+		TokenTypes:        []string{"at+jwt"},
+		Require:           has("/client_id", "/iat", "/jti"),
+		Audience:          at("/aud"),
+		Subject:           at("/sub"),
+		Tenant:            at("/tenant"),
+		Client:            at("/client_id", "/azp"),
+		TokenID:           at("/jti"),
+		Service:           subjectIsClient(),
+		Actor:             at("/act"),
+		Scopes:            []Source{{Pointer: "/scope", As: AsSpace}, {Pointer: "/scp", As: AsEither}},
+		Permissions:       scim("/entitlements"),
+		Roles:             scim("/roles"),
+		Groups:            scim("/groups"),
+		Email:             at("/email"),
+		EmailVerified:     at("/email_verified"),
+		IdentityProvider:  at("/idp"),
+		ProviderSubject:   at("/idp_sub"),
+		Assertion:         at("/assertion"),
+		AssertionIssuedAt: at("/assertion_iat"),
 	})
 }
 

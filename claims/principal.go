@@ -42,10 +42,12 @@ type Principal struct {
 	Token          Token
 
 	// IdentityProvider is the issuer of the ID-JAG that this token was redeemed
-	// for, and Assertion the hash of that ID-JAG's jti. Both are empty when the
-	// token does not say.
-	IdentityProvider string
-	Assertion        string
+	// for, ProviderSubject its sub, Assertion the hash of its jti, and
+	// AssertionIssuedAt its iat. Each is empty when the token does not say.
+	IdentityProvider  string
+	ProviderSubject   string
+	Assertion         string
+	AssertionIssuedAt time.Time
 
 	payload string // the verified claims set: immutable, so copies may share it
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/emamw/mcp-ema/claims"
 )
@@ -178,6 +179,9 @@ func TestTrapsIgnored(t *testing.T) {
 		{"RFC 9068: actors, outermost first", "rfc9068-generic.json", claims.RFC9068(), object{"act": object{"sub": "a1", "iss": "https://i", "act": object{"sub": "a2"}}}, actor, "a1 < a2"},
 		{"RFC 9068: tenant", "rfc9068-generic.json", claims.RFC9068(), object{"tenant": "acme"}, func(p *claims.Principal) string { return p.Tenant }, "acme"},
 		{"RFC 9068: identity provider", "rfc9068-generic.json", claims.RFC9068(), object{"idp": "https://acme.okta.com", "assertion": "hash"}, func(p *claims.Principal) string { return p.IdentityProvider + " " + p.Assertion }, "https://acme.okta.com hash"},
+		{"RFC 9068: the ID-JAG's user and time", "rfc9068-generic.json", claims.RFC9068(), object{"idp_sub": "00u1", "assertion_iat": 1790000000}, func(p *claims.Principal) string {
+			return p.ProviderSubject + " " + p.AssertionIssuedAt.UTC().Format(time.RFC3339)
+		}, "00u1 2026-09-21T14:13:20Z"},
 		{"RFC 9068: empty email", "rfc9068-generic.json", claims.RFC9068(), object{"email": ""}, func(p *claims.Principal) string { return p.Email.Address }, ""},
 		{"ID-JAG: an agent as the subject", "okta-id-jag.json", claims.IDJAG(), object{"sub_profile": "ai_agent"}, kind, "agent"},
 		{"ID-JAG: never a service", "okta-id-jag.json", claims.IDJAG(), object{"sub": "mcp-client-at-ras-1"}, kind, "user"},

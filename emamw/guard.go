@@ -129,7 +129,9 @@ func (g *Guard) Ready(ctx context.Context) error {
 }
 
 // Revoke ends tokens before they expire: all of a subject or of a client that
-// were issued until now, or one by its id. It takes effect here with the next
+// were issued until now, or one by its id. The issuer may also be the identity
+// provider of the ID-JAGs behind the tokens, and the subject its user. It takes
+// effect here with the next
 // request, on open streams at once, and on other guards that share the store as
 // soon as they hear of it. A zero Before means now, and a zero Until the time at
 // which the last token that it affects has expired. A TokenID has no effect on an
@@ -139,7 +141,7 @@ func (g *Guard) Revoke(ctx context.Context, r revocation.Revocation) error {
 		r.Before = g.now()
 	}
 	if r.Until.IsZero() {
-		r.Until = g.now().Add(g.issuers.longest() + g.skew)
+		r.Until = g.now().Add(g.issuers.longest() + g.skew + g.revoked.late)
 	}
 	return g.revoked.revoke(ctx, r)
 }

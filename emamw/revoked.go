@@ -3,6 +3,7 @@ package emamw
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/emamw/mcp-ema/claims"
 	"github.com/emamw/mcp-ema/revocation"
@@ -14,6 +15,7 @@ type revoked struct {
 	store    revocation.Store
 	follower *revocation.Follower
 	view     *revocation.View
+	late     time.Duration // how long others may not have heard of a revocation
 }
 
 // follow keeps a view of the store until ctx ends.
@@ -30,7 +32,7 @@ func follow(ctx context.Context, cfg *Config) *revoked {
 		// Not with the error: it is the store's own, and may name anything.
 		cfg.Logger.Warn("emamw: the revocation store cannot be followed; requests are refused with 503 once its last word is too old", "max_delay", cfg.MaxRevocationDelay)
 	})
-	return &revoked{store: store, follower: f, view: f.View()}
+	return &revoked{store: store, follower: f, view: f.View(), late: cfg.MaxRevocationDelay}
 }
 
 // reason is empty for a caller whose token was not revoked.
@@ -41,9 +43,18 @@ func (v *revoked) reason(ctx context.Context, p *claims.Principal) claims.Reason
 	return v.named(p)
 }
 
-// named is reason by what the view knows, however old that is.
+// named is reason by what the view knows, however old that is. A token that was
+// redeemed for an ID-JAG ends with that, too: by the user's name at the identity
+// provider, whose own event knows no other, or by the hash of the jti. It counts
+// as old as the ID-JAG, since the token may have been issued a moment after a
+// revocation that its authorization server had not heard of yet.
 func (v *revoked) named(p *claims.Principal) claims.Reason {
-	if v.view.Revoked(p.Issuer, p.Tenant, p.Subject, p.ClientID, p.Token.ID, p.Token.IssuedAt) {
+	issued := p.Token.IssuedAt
+	if born := p.AssertionIssuedAt; !born.IsZero() && born.Before(issued) {
+		issued = born
+	}
+	if v.view.Revoked(p.Issuer, p.Tenant, p.Subject, p.ClientID, p.Token.ID, issued) ||
+		p.IdentityProvider != "" && v.view.Revoked(p.IdentityProvider, p.Tenant, p.ProviderSubject, "", p.Assertion, issued) {
 		return claims.TokenRevoked
 	}
 	return ""

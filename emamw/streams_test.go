@@ -119,6 +119,8 @@ func TestStreamsEndOnRevocation(t *testing.T) {
 // A revocation takes effect with the next request, also for a token whose
 // verification is remembered; a new token of the same person works.
 func TestRevocation(t *testing.T) {
+	const provider = "https://idp.example"
+	born := map[string]any{"idp": provider, "idp_sub": "00u1", "assertion": "hash"}
 	tests := []struct {
 		name    string
 		revoke  revocation.Revocation
@@ -131,12 +133,20 @@ func TestRevocation(t *testing.T) {
 		{"another issuer's subject", revocation.Revocation{Issuer: "https://other.example", Subject: "alice"}, false},
 		{"another tenant's subject", revocation.Revocation{Issuer: issuer, Tenant: "acme", Subject: "alice"}, false},
 		{"another token", revocation.Revocation{Issuer: issuer, TokenID: "t2"}, false},
+		{"the identity provider's user", revocation.Revocation{Issuer: provider, Subject: "00u1"}, true},
+		{"the provider's user in this tenant", revocation.Revocation{Issuer: provider, Tenant: "blue", Subject: "00u1"}, true},
+		{"the provider's user in another tenant", revocation.Revocation{Issuer: provider, Tenant: "acme", Subject: "00u1"}, false},
+		{"the provider's other user", revocation.Revocation{Issuer: provider, Subject: "alice"}, false},
+		{"the provider's client of that name", revocation.Revocation{Issuer: provider, ClientID: "mcp-client"}, false},
+		{"another provider's user", revocation.Revocation{Issuer: provider + "/", Subject: "00u1"}, false},
+		{"the ID-JAG", revocation.Revocation{Issuer: provider, TokenID: "hash"}, true},
+		{"another ID-JAG", revocation.Revocation{Issuer: provider, TokenID: "t1"}, false},
 	}
 	for _, tt := range tests {
 		for _, cached := range []int{0, -1} {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBench(t, with(func(c *emamw.Config) { c.TokenCacheEntries = cached }))
-				token := b.as.Mint(emamwtest.Token{ID: "t1"})
+				token := b.as.Mint(emamwtest.Token{ID: "t1", Tenant: "blue", Claims: born})
 				if _, err := b.guard.Verify(t.Context(), token); err != nil {
 					t.Fatal(err)
 				}
@@ -153,6 +163,43 @@ func TestRevocation(t *testing.T) {
 				time.Sleep(time.Second)
 				if _, err := b.guard.Verify(t.Context(), b.as.Mint(emamwtest.Token{ID: "t3"})); err != nil {
 					t.Errorf("%s: a token issued afterwards: %v", tt.name, err)
+				}
+			})
+		}
+	}
+}
+
+// A token counts as old as the ID-JAG that it was redeemed for, where that is
+// older: its authorization server may have issued it a moment after a revocation
+// that it had not heard of.
+func TestRevocationCountsFromTheAssertion(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		asserted time.Duration // seen from the revocation
+		issued   time.Duration
+		revoked  bool
+	}{
+		{"both before", -2 * time.Second, -time.Second, true},
+		{"redeemed afterwards", -time.Second, 2 * time.Second, true},
+		{"in the same second", 0, 2 * time.Second, true},
+		{"signed in again", time.Second, 2 * time.Second, false},
+		{"the ID-JAG is no excuse for an older token", time.Second, -time.Second, true},
+	} {
+		for _, r := range []revocation.Revocation{
+			{Issuer: issuer, Subject: "alice"}, {Issuer: issuer, ClientID: "mcp-client"}, {Issuer: "https://idp.example", Subject: "00u1"},
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				now := time.Now()
+				if err := b.guard.Revoke(t.Context(), r); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(5 * time.Second)
+				_, err := b.guard.Verify(t.Context(), b.as.Mint(emamwtest.Token{IssuedAt: now.Add(tt.issued), Claims: map[string]any{
+					"idp": "https://idp.example", "idp_sub": "00u1", "assertion_iat": now.Add(tt.asserted).Unix(),
+				}}))
+				if (err != nil) != tt.revoked {
+					t.Errorf("%s, revoked by %+v: %v", tt.name, r, err)
 				}
 			})
 		}

@@ -33,6 +33,7 @@ type assertion struct {
 	user     *claims.Principal
 
 	id      string // jti
+	issued  time.Time
 	expires time.Time
 
 	resources []string // the resource claim; nil when absent
@@ -164,7 +165,7 @@ func (s *Server) checkTimes(a *assertion) error {
 	if !present {
 		return refuse(claims.ClaimMissing)
 	}
-	a.expires = exp
+	a.issued, a.expires = iat, exp
 	if s.expired(exp) {
 		return refuse(claims.TokenExpired)
 	}

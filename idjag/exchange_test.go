@@ -50,7 +50,7 @@ func TestToken(t *testing.T) {
 		"groups": []any{"Engineering", "Everyone"}, "roles": []any{"operator"},
 		"auth_time": float64(signedIn), "acr": "phr", "amr": []any{"mfa", "pwd"},
 		"act": claimSet{"sub": "agent-1", "sub_profile": "ai_agent", "act": claimSet{"iss": "https://x.example.com", "sub": "agent-0"}},
-		"idp": idpIssuer, "idp_sub": "00u1alice", "assertion": base64.RawURLEncoding.EncodeToString(jtiHash[:]),
+		"idp": idpIssuer, "idp_sub": "00u1alice", "assertion": base64.RawURLEncoding.EncodeToString(jtiHash[:]), "assertion_iat": at,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("claims\n%v, want\n%v", got, want)
@@ -91,7 +91,8 @@ func TestTokenReadsBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Issuer != ownIssuer || p.Tenant != "acme" || p.ClientID != clientID || p.IdentityProvider != idpIssuer || p.Assertion == "" ||
+	if p.Issuer != ownIssuer || p.Tenant != "acme" || p.ClientID != clientID ||
+		p.IdentityProvider != idpIssuer || p.ProviderSubject != "00u1alice" || p.Assertion == "" || !p.AssertionIssuedAt.Equal(begin) ||
 		!p.Groups.Known() || len(p.Groups.Names) != 0 || p.Actor == nil || p.Actor.Subject != "agent-1" || len(p.Scopes) != 2 {
 		t.Errorf("read back as %+v", p)
 	}

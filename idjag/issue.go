@@ -14,10 +14,12 @@ import (
 // and proxies refuse headers of more than 8 KiB altogether.
 const maxIssuedBytes = 7 << 10
 
-// accessToken is the payload of RFC 9068 section 2.2. The claims idp, idp_sub
-// and assertion are ours: they tie the token to the ID-JAG that it was redeemed
-// for, so that an event at the identity provider, which knows the user by its
-// own name, finds the token.
+// accessToken is the payload of RFC 9068 section 2.2. The claims from
+// idp on are ours: they tie the token to the ID-JAG that it was redeemed for, so
+// that an event at the identity provider, which knows the user by its own name,
+// finds the token. The event counts from assertion_iat and not from iat: a token
+// that is redeemed in the moments before this server hears of the event is
+// younger than it, and must end all the same.
 type accessToken struct {
 	Issuer    string `json:"iss"`
 	Subject   string `json:"sub"`
@@ -43,9 +45,10 @@ type accessToken struct {
 	AMR      []string `json:"amr,omitempty"`
 	Actor    *actor   `json:"act,omitempty"`
 
-	IdentityProvider string `json:"idp"`
-	ProviderSubject  string `json:"idp_sub"`
-	Assertion        string `json:"assertion"`
+	IdentityProvider  string `json:"idp"`
+	ProviderSubject   string `json:"idp_sub"`
+	Assertion         string `json:"assertion"`
+	AssertionIssuedAt int64  `json:"assertion_iat"`
 }
 
 // actor is the act claim of RFC 8693 section 4.1.
@@ -79,7 +82,7 @@ func (s *Server) issue(ctx context.Context, g *grant, o *outcome) (*tokenRespons
 		Scope: strings.Join(g.decision.Scopes, " "),
 		Roles: user.Roles, Entitlements: user.Permissions, Tenant: user.Tenant,
 		ACR: user.Authentication.Context, AMR: user.Authentication.Methods, Actor: actorOf(user.Actor),
-		IdentityProvider: user.Issuer, ProviderSubject: user.Subject, Assertion: telemetry.IDHash(g.id),
+		IdentityProvider: user.Issuer, ProviderSubject: user.Subject, Assertion: telemetry.IDHash(g.id), AssertionIssuedAt: g.issued.Unix(),
 	}
 	if user.Groups.Known() {
 		groups := append([]string{}, user.Groups.Names...)

@@ -2,6 +2,8 @@ package idjag_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -102,6 +104,8 @@ func TestRevocationEndpoint(t *testing.T) {
 // ID-JAG that is older than that.
 func TestRevokedUsersGetNothing(t *testing.T) {
 	until := begin.Add(time.Hour)
+	id := sha256.Sum256([]byte("the-jti"))
+	hash := base64.RawURLEncoding.EncodeToString(id[:])
 	tests := []struct {
 		name    string
 		revoke  revocation.Revocation
@@ -111,6 +115,9 @@ func TestRevokedUsersGetNothing(t *testing.T) {
 		{"by our name", revocation.Revocation{Issuer: ownIssuer, Subject: "00u1alice", Before: begin, Until: until}, 0, true},
 		{"by the provider's name", revocation.Revocation{Issuer: idpIssuer, Subject: "00u1alice", Before: begin, Until: until}, 0, true},
 		{"by the client", revocation.Revocation{Issuer: ownIssuer, ClientID: clientID, Before: begin, Until: until}, 0, true},
+		{"the ID-JAG by its jti", revocation.Revocation{Issuer: idpIssuer, TokenID: "the-jti", Until: until}, 0, true},
+		{"the ID-JAG by the hash of audit records", revocation.Revocation{Issuer: idpIssuer, TokenID: hash, Until: until}, 0, true},
+		{"another ID-JAG", revocation.Revocation{Issuer: idpIssuer, TokenID: "another", Until: until}, 0, false},
 		{"and signed in again", revocation.Revocation{Issuer: idpIssuer, Subject: "00u1alice", Before: begin, Until: until}, time.Second, false},
 		{"somebody else", revocation.Revocation{Issuer: idpIssuer, Subject: "00u1bob", Before: begin, Until: until}, 0, false},
 	}
@@ -125,7 +132,7 @@ func TestRevokedUsersGetNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.clock.advance(tt.after)
-			a := w.redeem(w.mint(nil))
+			a := w.redeem(w.mint(with(claimSet{"jti": "the-jti"})))
 			if tt.refused {
 				w.refused(a, 400, "invalid_grant", "token_revoked")
 				return

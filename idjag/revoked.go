@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/emamw/mcp-ema/claims"
+	"github.com/emamw/mcp-ema/internal/telemetry"
 	"github.com/emamw/mcp-ema/revocation"
 )
 
@@ -33,7 +34,7 @@ func follow(ctx context.Context, store revocation.Store, delay time.Duration, no
 // Without it a user who was cut off, and has an ID-JAG left, would redeem it for
 // a token that is younger than the revocation. A revocation may name the user
 // as this server does, or as the identity provider does, whose own event says
-// so.
+// so; and an ID-JAG by its jti, or by the hash that audit records have.
 func (v *revoked) check(ctx context.Context, own string, g *grant) error {
 	if v == nil {
 		return nil
@@ -41,9 +42,10 @@ func (v *revoked) check(ctx context.Context, own string, g *grant) error {
 	if !v.follower.Current(ctx) {
 		return refuse(claims.StoreUnavailable)
 	}
-	issued, tenant := g.user.Token.IssuedAt, g.user.Tenant
-	if v.view.Revoked(own, tenant, g.subject, g.caller.id, "", issued) ||
-		v.view.Revoked(g.user.Issuer, tenant, g.user.Subject, "", g.id, issued) {
+	tenant := g.user.Tenant
+	if v.view.Revoked(own, tenant, g.subject, g.caller.id, "", g.issued) ||
+		v.view.Revoked(g.user.Issuer, tenant, g.user.Subject, "", g.id, g.issued) ||
+		v.view.Revoked(g.user.Issuer, "", "", "", telemetry.IDHash(g.id), g.issued) {
 		return refuse(claims.TokenRevoked)
 	}
 	return nil

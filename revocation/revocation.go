@@ -24,7 +24,9 @@ import (
 // read as "this subject's tokens of this client" or as "either", and the
 // difference is a person who keeps access. The zero Revocation is not legal.
 type Revocation struct {
-	Issuer string // exact iss of the tokens
+	// Issuer is the exact iss of the tokens, or of the ID-JAGs that they were
+	// redeemed for: an identity provider's own event names its user as it does.
+	Issuer string
 
 	// Tenant narrows a subject or a client to one tenant of the issuer. Empty
 	// means every tenant, and not "tokens without a tenant": whoever forgets it
@@ -33,7 +35,7 @@ type Revocation struct {
 
 	Subject  string // sub, or what the issuer's mapping takes for it
 	ClientID string // the OAuth client the tokens were issued to
-	TokenID  string // jti
+	TokenID  string // jti, or of an ID-JAG its hash, ema.assertion.id_hash in audit records
 
 	// Before is the watermark. It is compared with iat, which has whole seconds,
 	// so it covers the whole second that it lies in: a token of that second may
