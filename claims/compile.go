@@ -138,10 +138,26 @@ func (c *compiler) mapper(m Mapping) *Mapper {
 			c.mistake("require["+strconv.Itoa(i)+"].subject_is_client", "true", "only service and agent can ask this: guards run before there is a subject")
 		}
 	}
+	if len(m.Client) == 0 {
+		c.clientless("service", m.Service)
+		c.clientless("agent", m.Agent)
+	}
 	if m.GroupsLookup != nil {
 		out.lookup = c.groupsLookup(*m.GroupsLookup)
 	}
 	return out
+}
+
+// clientless reports the conditions that need a client where none is read. They
+// would never hold, and the token that a client gets for itself would pass as a
+// person's: at every rule that a service has to be named in.
+func (c *compiler) clientless(field string, list []Condition) {
+	for i, cond := range list {
+		if cond.SubjectIsClient {
+			c.mistake(index(field, i)+".subject_is_client", "true", "nothing is read as the client, so this never holds: give client a source, or "+
+				field+" conditions of your own, [] where the issuer has no such tokens for this server")
+		}
+	}
 }
 
 // types returns the token types in the form in which they are compared.

@@ -42,7 +42,7 @@ var (
 		"name": "jumpcloud login", "token_types": ["JWT"], "kind": "user",
 		"subject": [{"pointer": "/sub"}], "groups": [{"pointer": "/groups"}]
 	}`)
-	workosSession = fromJSON(`{"preset": "workos", "client": [], "audience": [{"pointer": "/iss"}]}`)
+	workosSession = fromJSON(`{"preset": "workos", "client": [], "service": [], "audience": [{"pointer": "/iss"}]}`)
 )
 
 var fixtures = []fixture{

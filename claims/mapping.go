@@ -136,7 +136,8 @@ type Condition struct {
 	// Absent holds when the claim is absent.
 	Absent bool `json:"absent,omitempty"`
 	// SubjectIsClient needs no path: it holds when the subject is the client. It
-	// is for Service and Agent; Require runs before there is a subject.
+	// is for Service and Agent, and needs a source for the client; Require runs
+	// before there is a subject.
 	SubjectIsClient bool `json:"subject_is_client,omitempty"`
 }
 

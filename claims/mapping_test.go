@@ -102,8 +102,16 @@ func TestMappingMistakes(t *testing.T) {
 		{"condition with an unknown variable", require(claims.Condition{Pointer: "/a", Equals: []string{"{x}"}}), "require[0].equals[0]"},
 		{"guard on a subject that is not read yet", require(claims.Condition{SubjectIsClient: true}), "require[0].subject_is_client"},
 		{"subject_is_client with a path", with(func(m *claims.Mapping) {
+			m.Client = ptr("/b")
 			m.Service = []claims.Condition{{SubjectIsClient: true, Pointer: "/a"}}
 		}), "service[0]"},
+		{"a service told by a client that is not read", with(func(m *claims.Mapping) {
+			m.Client, m.Service = []claims.Source{}, []claims.Condition{{Pointer: "/a"}, {SubjectIsClient: true}}
+		}), "service[1].subject_is_client"},
+		{"an agent told so", with(func(m *claims.Mapping) {
+			m.Client, m.Service, m.Agent = []claims.Source{}, []claims.Condition{}, []claims.Condition{{SubjectIsClient: true}}
+		}), "agent[0].subject_is_client"},
+		{"a preset without its client", claims.Mapping{Preset: "ory", Client: []claims.Source{}}, "service[0].subject_is_client"},
 
 		{"lookup without a function", with(func(m *claims.Mapping) { m.GroupsLookup = &claims.GroupsLookup{} }), "groups_lookup.lookup"},
 		{"lookup with negative bounds", with(func(m *claims.Mapping) {
