@@ -88,13 +88,18 @@ func (f *federation) newAuthorizationServer(ctx context.Context, t *testing.T) h
 // no setting that is made for this issuer.
 func protected(ctx context.Context, t *testing.T, resource, issuer string) http.Handler {
 	t.Helper()
+	return protectedBy(ctx, t, resource, emamw.AuthorizationServer{Issuer: issuer})
+}
+
+func protectedBy(ctx context.Context, t *testing.T, resource string, trusted emamw.AuthorizationServer) http.Handler {
+	t.Helper()
 	m := server.NewMCPServer("files", "1.0.0")
 	m.AddTool(mcp.NewTool("whoami", scopes.Where(scopes.Authenticated())), whoami)
 	m.AddTool(mcp.NewTool("read_file", scopes.Require(readScope)), done)
 	m.AddTool(mcp.NewTool("write_file", scopes.Require(writeScope)), done)
 	guard, err := emamw.New(ctx, m, emamw.Config{
 		Resource:             resource,
-		AuthorizationServers: []emamw.AuthorizationServer{{Issuer: issuer}},
+		AuthorizationServers: []emamw.AuthorizationServer{trusted},
 		Logger:               quiet,
 	})
 	if err != nil {

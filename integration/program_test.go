@@ -20,11 +20,10 @@ const patience = 20 * time.Second
 
 // programs builds the example programs, once for all tests.
 var programs = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "mcp-ema-examples-")
+	dir, err := scratch("examples")
 	if err != nil {
 		return "", err
 	}
-	built = dir
 	build := exec.Command("go", "build", "-o", dir, "./examples/authserver", "./examples/server")
 	build.Dir = ".." // with the requirements that the users of the library have
 	if out, err := build.CombinedOutput(); err != nil {
@@ -33,12 +32,22 @@ var programs = sync.OnceValues(func() (string, error) {
 	return dir, nil
 })
 
-var built string // the directory of the programs, if they were built
+// scratch returns a new directory that goes when all tests are done: for what is
+// built or installed once.
+func scratch(name string) (string, error) {
+	dir, err := os.MkdirTemp("", "mcp-ema-"+name+"-")
+	if err == nil {
+		scratched.Store(dir, nil)
+	}
+	return dir, err
+}
+
+var scratched sync.Map // of directories
 
 func TestMain(m *testing.M) {
 	status := m.Run()
-	if built != "" {
-		_ = os.RemoveAll(built)
+	for dir := range scratched.Range {
+		_ = os.RemoveAll(dir.(string))
 	}
 	os.Exit(status)
 }

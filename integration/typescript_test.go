@@ -28,7 +28,7 @@ type step struct {
 // The SDK's own client, run by Node.js. It adds to what it has: the challenge
 // need not repeat that.
 func TestTypeScriptSDKStepsUp(t *testing.T) {
-	dir := npmInstall(t, "typescript-client", "TYPESCRIPT_REQUIRED")
+	dir := npmProgram(t, "typescript-client")
 	stepsUp(t, justAdvertised, func(t *testing.T, e *enterprise, protocol, method string, tools ...string) []step {
 		t.Helper()
 		config, err := json.Marshal(map[string]any{

@@ -4,25 +4,48 @@
 // The first argument is a JSON object:
 //   client     {id, secret, redirect}
 //   groups     {account: [group, …]}
-//   resources  {URL: {scope, also}}: with also, a second audience, aud is an array
+//   resources  {URL: {scope, also, audience, format, jwt, seconds, header, payload}}:
+//              with also, a second audience, aud is an array; header and payload
+//              are put over those of an access token, where null takes a member out
+//   port       to listen on; default: any
+//   path       of the issuer; default: none
+//   kid        of the key for access tokens; default: its thumbprint
 //
 // It prints one line, {"issuer": …}, when it is ready, and ends when its standard
 // input does, so that it never outlives the test.
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import http from 'node:http'
 import Provider, { errors } from 'oidc-provider'
 
-const { client, groups, resources } = JSON.parse(process.argv[2])
+const { client, groups = {}, resources, port = 0, path = '', kid } = JSON.parse(process.argv[2])
 
 const listener = http.createServer()
-listener.listen(0, '127.0.0.1')
+listener.listen(port, '127.0.0.1')
 await once(listener, 'listening')
-const issuer = `http://127.0.0.1:${listener.address().port}`
+const issuer = `http://127.0.0.1:${listener.address().port}${path}`
 
-function key (alg, type, options) {
+function key (alg, type, options, more) {
   const { privateKey } = generateKeyPairSync(type, options)
-  return { ...privateKey.export({ format: 'jwk' }), alg, use: 'sig', kid: alg }
+  return { ...privateKey.export({ format: 'jwk' }), alg, use: 'sig', ...more }
+}
+
+// What a resource server would hold to decrypt its tokens. No party of the test
+// has the private part.
+const readers = {
+  'RSA-OAEP-256': generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey,
+  dir: randomBytes(32)
+}
+
+function jwt ({ sign = { alg: 'ES256' }, encrypt } = {}) {
+  return {
+    ...sign && { sign: sign.alg.startsWith('HS') ? { ...sign, key: randomBytes(32) } : sign },
+    ...encrypt && { encrypt: { ...encrypt, key: readers[encrypt.alg] } }
+  }
+}
+
+function put (over, changes = {}) {
+  for (const [name, value] of Object.entries(changes)) over[name] = value ?? undefined
 }
 
 const provider = new Provider(issuer, {
@@ -31,12 +54,14 @@ const provider = new Provider(issuer, {
     client_secret: client.secret,
     redirect_uris: [client.redirect],
     response_types: ['code'],
-    grant_types: ['authorization_code']
+    grant_types: ['authorization_code', 'client_credentials']
   }],
   jwks: {
     keys: [
       key('RS256', 'rsa', { modulusLength: 2048 }), // ID tokens
-      key('ES256', 'ec', { namedCurve: 'P-256' }) // access tokens
+      key('ES256', 'ec', { namedCurve: 'P-256' }, { kid }), // access tokens
+      key('ES384', 'ec', { namedCurve: 'P-384' }), // those of resources that want it
+      key('ECDH-ES', 'ec', { namedCurve: 'P-256' }, { use: 'enc' }) // what others encrypt for the provider
     ]
   },
   cookies: { keys: ['only for tests'] },
@@ -50,24 +75,31 @@ const provider = new Provider(issuer, {
   extraTokenClaims: (_, token) => ({ groups: groups[token.accountId] ?? [] }),
   features: {
     devInteractions: { enabled: false },
+    clientCredentials: { enabled: true },
+    encryption: { enabled: true },
     resourceIndicators: {
       enabled: true,
       getResourceServerInfo (_, resource) {
-        if (!resources[resource]) throw new errors.InvalidTarget()
+        const known = resources[resource]
+        if (!known) throw new errors.InvalidTarget()
         return {
-          scope: resources[resource].scope,
-          audience: resource,
-          accessTokenFormat: 'jwt',
-          jwt: { sign: { alg: 'ES256' } }
+          scope: known.scope,
+          audience: known.audience ?? resource,
+          accessTokenFormat: known.format ?? 'jwt',
+          accessTokenTTL: known.seconds,
+          jwt: jwt(known.jwt)
         }
       }
     }
   },
   formats: {
     customizers: {
-      jwt (_, token, { payload }) {
-        const also = resources[payload.aud]?.also
-        if (also) payload.aud = [payload.aud, also]
+      jwt (_, token, structured) {
+        const { also, header, payload } = resources[token.resourceServer.identifier()]
+        if (also) structured.payload.aud = [structured.payload.aud, also]
+        structured.header = {}
+        put(structured.header, header)
+        put(structured.payload, payload)
       }
     }
   },
@@ -84,7 +116,13 @@ const provider = new Provider(issuer, {
 
 const serve = provider.callback()
 listener.on('request', async (req, res) => {
-  if (!req.url.startsWith('/sign-in/')) return serve(req, res)
+  if (!req.url.startsWith('/sign-in/')) {
+    // As a framework does that mounts the provider below a path.
+    if (!req.url.startsWith(`${path}/`)) return res.writeHead(404).end()
+    req.originalUrl = req.url
+    req.url = req.url.slice(path.length)
+    return serve(req, res)
+  }
   try {
     const { params } = await provider.interactionDetails(req, res)
     await provider.interactionFinished(req, res, { login: { accountId: params.login_hint } })
