@@ -6,6 +6,13 @@ package claims
 // of them finds the others. Clients are never shown it.
 type Reason string
 
+// Why a request was not looked at any further.
+const (
+	OriginNotAllowed Reason = "origin_not_allowed" // from a web page whose origin is not listed
+	RequestTooLarge  Reason = "request_too_large"  // a body over MaxRequestBytes
+	RequestMalformed Reason = "request_malformed"  // not what RFC 6749 or MCP allow
+)
+
 // Why a request was not authenticated.
 const (
 	TokenMissing         Reason = "token_missing"          // no credentials at all
@@ -46,13 +53,13 @@ const (
 	PrincipalKindDenied    Reason = "principal_kind_denied"    // a service token at a rule meant for users, or the reverse
 	Unruled                Reason = "unruled"                  // nobody gave this item a rule, and Config.Unruled denies
 	Unguarded              Reason = "unguarded"                // the request came through a transport without the guard
-	OwnerMismatch          Reason = "owner_mismatch"           // a task of another principal
+	OwnerMismatch          Reason = "owner_mismatch"           // a task, or the cursor of a list, of another principal
 	PolicyError            Reason = "policy_error"             // a rule's own code panicked
+	Ungated                Reason = "ungated"                  // mcp-go answered, and the gate inside it was not asked
 )
 
 // Why an ID-JAG was not redeemed, beside the reasons above.
 const (
-	RequestMalformed      Reason = "request_malformed"       // the form is not what RFC 6749 allows
 	GrantUnsupported      Reason = "grant_unsupported"       // another grant_type
 	ClientUnauthenticated Reason = "client_unauthenticated"  // the client did not prove who it is
 	ClientUnauthorized    Reason = "client_unauthorized"     // the client may not use this grant

@@ -34,6 +34,8 @@ const retryAfter = "5"
 // statusOf is the status that refuse answers with.
 func statusOf(reason claims.Reason) int {
 	switch {
+	case reason == claims.OriginNotAllowed:
+		return http.StatusForbidden
 	case reason == claims.MultipleCredentials, reason == claims.SchemeUnsupported:
 		return http.StatusBadRequest
 	case reason == claims.SessionMismatch:
@@ -48,6 +50,9 @@ func statusOf(reason claims.Reason) int {
 func (a *answers) refuse(w http.ResponseWriter, reason claims.Reason) {
 	status := statusOf(reason)
 	switch {
+	case reason == claims.OriginNotAllowed:
+		// No challenge: it is not the token that is wrong.
+		a.write(w, status, "origin_not_allowed")
 	case reason == claims.TokenMissing:
 		a.challenge(w, status, a.missing, "unauthorized")
 	case reason == claims.MultipleCredentials, reason == claims.SchemeUnsupported:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 
+	"github.com/emamw/mcp-ema/claims"
 	"github.com/emamw/mcp-ema/internal/telemetry"
 	"github.com/emamw/mcp-ema/scopes"
 )
@@ -120,15 +121,17 @@ func (x *exchange) see() {
 	x.seen = true
 }
 
-// expect notes what the filter is to decide on. The first message is the
-// request's own: what a hook or a handler sends into the server meanwhile is
-// decided without it.
-func (x *exchange) expect(c call) {
+// expect notes what the filter is to decide on, and reports whether that is the
+// request's own message, which is the first: what a hook or a handler sends into
+// the server meanwhile is decided without it.
+func (x *exchange) expect(c call) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.holds && x.verdict != allowed && x.pending.method == "" {
+	own := x.holds && x.verdict != allowed && x.pending.method == ""
+	if own {
 		x.pending = c
 	}
+	return own
 }
 
 // expected returns what the filter is to decide on, and false when that is not
@@ -229,11 +232,13 @@ func (x *exchange) forget() {
 // it could not read is let out, as the 400 that it is.
 func (x *exchange) answerUnseen() {
 	if !x.events && isUnreadable(x.held.Bytes()) {
+		x.guard.recordTurnedAway(x, "", claims.RequestMalformed)
 		x.w.WriteHeader(http.StatusBadRequest)
 		_, _ = x.w.Write(x.held.Bytes())
 		return
 	}
 	x.guard.raise(unseenAlarm)
+	x.guard.recordTurnedAway(x, "", claims.Ungated)
 	x.forget()
 	x.guard.answers.write(x.w, http.StatusInternalServerError, "server_error")
 }

@@ -42,6 +42,9 @@ func filter[T any](ctx context.Context, g *Guard, k *kind[T], items []T) []T {
 	// A message without an exchange of its own, for which nobody can tell a call
 	// from a list: each item for itself, and a rule that would look at the
 	// arguments, which nobody knows, denies.
+	if c, found := g.strays.find(ctx); found && c.method == k.one && len(items) == 1 {
+		return decideStray(ctx, g, k, a, items, c)
+	}
 	return decideEach(g, k, a, items, false)
 }
 

@@ -137,9 +137,9 @@ func (g *Guard) onBeforeAny(ctx context.Context, id any, method mcp.MCPMethod, m
 	a.request = id
 	switch m := message.(type) {
 	case *mcp.CallToolRequest:
-		a.expect(call{id, method, m.GetArguments()})
+		g.expect(ctx, &a, call{id, method, m.GetArguments()})
 	case *mcp.GetPromptRequest:
-		a.expect(call{id, method, promptArguments(m)})
+		g.expect(ctx, &a, call{id, method, promptArguments(m)})
 	case *mcp.ListToolsRequest, *mcp.ListPromptsRequest:
 		a.expect(call{method: method})
 	case *mcp.ReadResourceRequest:
@@ -151,11 +151,11 @@ func (g *Guard) onBeforeAny(ctx context.Context, id any, method mcp.MCPMethod, m
 	case *mcp.SubscriptionsListenRequest:
 		g.gateListen(ctx, a, m)
 	case *mcp.ListResourcesRequest:
-		g.openCursor(a, method, &m.Params.Cursor)
+		g.openCursor(ctx, a, method, &m.Params.Cursor)
 	case *mcp.ListResourceTemplatesRequest:
-		g.openCursor(a, method, &m.Params.Cursor)
+		g.openCursor(ctx, a, method, &m.Params.Cursor)
 	case *mcp.ListTasksRequest:
-		g.openCursor(a, method, &m.Params.Cursor)
+		g.openCursor(ctx, a, method, &m.Params.Cursor)
 	case *mcp.GetTaskRequest:
 		g.gateTask(ctx, a, method, &m.Params.TaskId)
 	case *mcp.TaskResultRequest:
@@ -167,11 +167,22 @@ func (g *Guard) onBeforeAny(ctx context.Context, id any, method mcp.MCPMethod, m
 		a.settle()
 	default:
 		// A method that this package has not been taught. Its answer stays in.
+		g.record(ctx, a, access{method: method, request: id}, scopes.Decision{Reason: claims.Unruled}, nil)
 		a.deny(scopes.Decision{Reason: claims.Unruled})
 	}
 }
 
-// expect notes what the filter is to decide on.
+// expect notes which call the filter is to decide on.
+func (g *Guard) expect(ctx context.Context, a *asked, c call) {
+	if a.x == nil || !a.x.expect(c) {
+		c.arguments = nil // not for longer than the message
+		if g.telemetry != nil {
+			g.strays.note(ctx, c)
+		}
+	}
+}
+
+// expect notes that the filter is to decide on a list.
 func (a *asked) expect(c call) {
 	if a.x != nil {
 		a.x.expect(c)

@@ -50,6 +50,7 @@ type Guard struct {
 	now       func() time.Time
 	log       *slog.Logger
 	telemetry *telemetry.Recorder // nil: none
+	strays    strays
 	alarm     alarm
 
 	unruledOnce sync.Once

@@ -47,8 +47,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !g.origins.allow(w, r.Header["Origin"]) {
-		// No challenge: it is not the token that is wrong.
-		g.answers.write(w, http.StatusForbidden, "origin_not_allowed")
+		g.concludeUnread(r, claims.OriginNotAllowed)
+		g.answers.refuse(w, claims.OriginNotAllowed)
 		return
 	}
 	if isPreflight(r) {
@@ -64,10 +64,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// server.WithHooks was called after New, and the gate is gone with the
 		// hooks that it was in.
 		g.raise(unseenAlarm)
+		g.recordTurnedAway(x, "", claims.Ungated)
 		g.answers.write(w, http.StatusInternalServerError, "server_error")
 		return
 	}
 	if r.ContentLength > g.maxBytes {
+		g.recordTurnedAway(x, "", claims.RequestTooLarge)
 		g.answers.write(w, http.StatusRequestEntityTooLarge, "request_too_large")
 		return
 	}
@@ -165,9 +167,11 @@ func (g *Guard) mayEnter(x *exchange, r *http.Request) bool {
 	body, err := io.ReadAll(&x.body)
 	if err != nil {
 		if x.body.exceeded {
+			g.recordTurnedAway(x, "", claims.RequestTooLarge)
 			g.answers.write(x.w, http.StatusRequestEntityTooLarge, "request_too_large")
 			return false
 		}
+		g.recordTurnedAway(x, "", claims.RequestMalformed)
 		g.answers.write(x.w, http.StatusBadRequest, "invalid_request")
 		return false
 	}
@@ -180,12 +184,14 @@ func (g *Guard) mayEnter(x *exchange, r *http.Request) bool {
 	case legacy && methodOf(body) == mcp.MethodSubscriptionsListen:
 		// mcp-go would serve it until the process ends: on legacy SSE nothing
 		// cancels the context of a message.
+		g.recordTurnedAway(x, mcp.MethodSubscriptionsListen, claims.RequestMalformed)
 		g.answers.write(x.w, http.StatusBadRequest, "invalid_request")
 		return false
 	case modern && isCancellation(body):
 		// Modern requests have no session, and mcp-go finds the request to
 		// cancel by its id alone: one caller could cancel another's. A modern
 		// client cancels by closing the stream.
+		g.recordTurnedAway(x, mcp.MethodNotificationCancelled, claims.RequestMalformed)
 		x.w.WriteHeader(http.StatusAccepted)
 		return false
 	}

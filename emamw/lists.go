@@ -11,6 +11,7 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 
+	"github.com/emamw/mcp-ema/claims"
 	"github.com/emamw/mcp-ema/scopes"
 )
 
@@ -138,24 +139,31 @@ func (g *Guard) sealCursor(a asked, method mcp.MCPMethod, cursor mcp.Cursor) mcp
 
 // openCursor puts the cursor of mcp-go back into a message, and settles what
 // needs no other decision.
-func (g *Guard) openCursor(a asked, method mcp.MCPMethod, cursor *mcp.Cursor) {
+func (g *Guard) openCursor(ctx context.Context, a asked, method mcp.MCPMethod, cursor *mcp.Cursor) {
 	defer a.settle()
 	if *cursor == "" || (!g.hide && method != mcp.MethodTasksList) {
 		return
 	}
+	opened, ok := g.unsealCursor(a, method, *cursor)
+	if !ok {
+		g.record(ctx, a, access{method: method, request: a.request}, scopes.Decision{Reason: claims.OwnerMismatch}, nil)
+		opened = badCursor
+	}
+	*cursor = opened
+}
+
+func (g *Guard) unsealCursor(a asked, method mcp.MCPMethod, cursor mcp.Cursor) (mcp.Cursor, bool) {
 	sealer := g.sessions.cursors
-	sealed, err := base64.RawURLEncoding.Strict().DecodeString(string(*cursor))
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(string(cursor))
 	if err != nil || len(sealed) < sealer.NonceSize() {
-		*cursor = badCursor
-		return
+		return "", false
 	}
 	nonce, text := sealed[:sealer.NonceSize()], sealed[sealer.NonceSize():]
 	opened, err := sealer.Open(nil, nonce, text, []byte(string(method)+a.caller))
 	if err != nil {
-		*cursor = badCursor
-		return
+		return "", false
 	}
-	*cursor = mcp.Cursor(strings.TrimRight(string(opened), " "))
+	return mcp.Cursor(strings.TrimRight(string(opened), " ")), true
 }
 
 // newCursorSealer makes the cipher for cursors out of a derived key.

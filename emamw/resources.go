@@ -208,6 +208,7 @@ func (g *Guard) guardResource(next server.ResourceHandlerFunc) server.ResourceHa
 	return func(ctx context.Context, request mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
 		a, ok := g.asks(ctx)
 		if ok && !g.approved(ctx, &a, request.Params.URI) {
+			g.recordNotApproved(ctx, a, request.Params.URI)
 			return nil, errNotApproved
 		}
 		return next(ctx, request)
@@ -222,4 +223,14 @@ func (g *Guard) approved(ctx context.Context, a *asked, uri string) bool {
 	}
 	set := g.resourceRules(ctx, uri)
 	return g.decide(a.principal, map[string]any{"uri": uri}, &set).Allowed
+}
+
+// recordNotApproved tells of a read that the gate was not asked for. One of the
+// stand-in was refused, and told of, by the gate.
+func (g *Guard) recordNotApproved(ctx context.Context, a asked, uri string) {
+	if uri == nowhere || g.telemetry == nil {
+		return
+	}
+	set := g.resourceRules(ctx, uri)
+	g.record(ctx, a, a.resource(mcp.MethodResourcesRead, &set), scopes.Decision{Reason: claims.Ungated}, nil)
 }

@@ -2,6 +2,7 @@ package emamw
 
 import (
 	"context"
+	"net/http"
 	"slices"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -63,6 +64,12 @@ func (g *Guard) conclude(a *telemetry.Authentication, id *identity, reason claim
 	return a.End(&end)
 }
 
+// concludeUnread records a request whose credentials were not looked at.
+func (g *Guard) concludeUnread(r *http.Request, reason claims.Reason) {
+	_, measured := g.telemetry.StartAuthentication(r.Context(), r.Header)
+	g.conclude(&measured, nil, reason, &trail{}, nil)
+}
+
 // access is what a decision was about.
 type access struct {
 	method  mcp.MCPMethod
@@ -98,6 +105,12 @@ func (g *Guard) lacking(p *claims.Principal, required []string) []string {
 	return slices.DeleteFunc(slices.Clone(required), func(token string) bool {
 		return baseRule([]string{token}).Evaluate(q).Allowed
 	})
+}
+
+// recordTurnedAway tells of a request that was authenticated, and then refused
+// for what is no decision on an item. method is "" where nobody read it.
+func (g *Guard) recordTurnedAway(x *exchange, method mcp.MCPMethod, reason claims.Reason) {
+	g.record(x.Context, asked{principal: x.id.principal, x: x}, access{method: method}, scopes.Decision{Reason: reason}, nil)
 }
 
 // recordBarred tells of a request that was refused before mcp-go was asked.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+
+	"github.com/emamw/mcp-ema/claims"
 )
 
 // Header, WriteHeader and Write make the exchange the http.ResponseWriter that
@@ -57,6 +59,7 @@ func (x *exchange) writeHeader(status int) {
 	}
 	if x.body.exceeded && status == http.StatusBadRequest {
 		status = http.StatusRequestEntityTooLarge
+		x.guard.recordTurnedAway(x, "", claims.RequestTooLarge)
 	}
 	x.status = status
 	x.events = strings.HasPrefix(x.w.Header().Get("Content-Type"), "text/event-stream")

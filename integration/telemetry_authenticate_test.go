@@ -65,6 +65,12 @@ func withHeader(name string, values ...string) message {
 // are the corpus of the test kit.
 var authenticateRows = []authenticateRow{
 	{claims.TokenMissing, "no token", nil, func(*guarded) (string, message) { return "", listTools }, 401, "none", "", nothing},
+	{claims.OriginNotAllowed, "a page of another origin", nil, func(g *guarded) (string, message) {
+		return g.token(), withHeader("Origin", "https://evil.example")
+	}, 403, "none", "", nothing},
+	{claims.OriginNotAllowed, "two origins", nil, func(g *guarded) (string, message) {
+		return g.token(), withHeader("Origin", watchedIssuer, watchedIssuer)
+	}, 403, "none", "", nothing},
 	{claims.SchemeUnsupported, "another scheme", nil, func(*guarded) (string, message) {
 		return "", withHeader("Authorization", "Basic YTpi")
 	}, 400, "none", "", nothing},

@@ -141,10 +141,17 @@ func TestTelemetryOfAuthorization(t *testing.T) {
 
 func (w *watch) checkAuthorization(row authorizeRow) {
 	w.t.Helper()
-	want := keys(ofDecisions, row.keys)
+	w.checkDecision(ofDecisions, row)
+}
+
+// checkDecision holds the span, the metric and the audit record of one decision
+// to its row, whose keys come on top of each.
+func (w *watch) checkDecision(each string, row authorizeRow) {
+	w.t.Helper()
+	want := keys(each, row.keys)
 	decision, wantStatus, labels := "allow", codes.Unset, map[string]string{}
 	switch {
-	case row.reason == claims.PolicyError:
+	case row.reason == claims.PolicyError, row.reason == claims.Ungated:
 		decision, wantStatus, want = "error", codes.Error, keys(want, ofDenials, ofErrors)
 		labels["error.type"] = string(row.reason)
 	case row.reason != "":

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mark3labs/mcp-go/server"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
@@ -58,11 +59,20 @@ func TestTelemetryCanaryOfTheGuard(t *testing.T) {
 		r := m.request("")
 		out.keep(r, serve(g.handler, r))
 	}
+	for _, r := range unacceptable(tokens[0]) {
+		out.keep(r, serve(g.handler, r))
+	}
+	other := g.guard.Handler(server.NewStreamableHTTPServer(server.NewMCPServer(onWire, "1"), server.WithStateLess(true)))
+	ungated := rawPost(tokens[0], `{"jsonrpc":"2.0","id":"`+onWire+`","method":"ping"}`)
+	out.keep(ungated, serve(other, ungated))
+	for _, tool := range []string{"read", onWire} {
+		serve(g.bare, toolCall(tool).request(tokens[0]))
+	}
 	unguarded := resourceRead("file:///read").request(tokens[0])
 	serve(g.bare, unguarded) // mcp-go's own answer: only what is told of it counts
 	out.checkTold(g.watch, tokens, g.network)
 	out.checkAllowed(g.watch, "ema.authentication", "ema.authorization")
-	out.checkReasons(g.watch, slices.Concat(telemetry.Unauthenticated, telemetry.Unauthorized), claims.TenantNotAllowed, claims.TokenKindNotAllowed, claims.TokenRevoked)
+	out.checkReasons(g.watch, slices.Concat(telemetry.Unacceptable, telemetry.Unauthenticated, telemetry.Unauthorized), claims.TenantNotAllowed, claims.TokenKindNotAllowed, claims.TokenRevoked)
 }
 
 func TestTelemetryCanaryOfTheAuthorizationServer(t *testing.T) {

@@ -162,6 +162,16 @@ func canaryRequests(token, session string) (requests []*http.Request) {
 	return requests
 }
 
+// unacceptable are requests that are refused for their form.
+func unacceptable(token string) []*http.Request {
+	origin, large := rawPost(token, onWire), rawPost(token, onWire)
+	origin.Header.Set("Origin", "https://"+onWire+".example")
+	large.ContentLength = 1 << 30
+	cancellation := rawPost(token, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"`+onWire+`"}}`)
+	cancellation.Header.Set("Mcp-Protocol-Version", modern)
+	return []*http.Request{origin, large, cancellation}
+}
+
 // canaryForms are requests to the token endpoint with a good ID-JAG.
 var canaryForms = []exchange{
 	{},

@@ -42,9 +42,12 @@ func TestTelemetryCardinality(t *testing.T) {
 		w.forget()
 	}
 	for i := range hostileRequests {
-		if i%5 == 0 {
+		switch {
+		case i%5 == 0:
 			serve(r.server, hostileForm(random, r))
-		} else {
+		case i%7 == 0:
+			serve(g.bare, hostileMessage(random, g))
+		default:
 			serve(g.handler, hostileMessage(random, g))
 		}
 		if i%500 == 0 {
@@ -178,6 +181,10 @@ func hostileMessage(random *rand.Rand, g *guarded) *http.Request {
 	case 2:
 		r.Header.Set("Mcp-Protocol-Version", made(random))
 	case 3:
+		r.Header.Set("Origin", "https://"+made(random)+".example")
+	case 4:
+		r.ContentLength = random.Int64()
+	case 5:
 		r.Method = strings.ToUpper(made(random))
 	}
 	return r

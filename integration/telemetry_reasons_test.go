@@ -18,6 +18,9 @@ func TestTelemetryOfEveryReason(t *testing.T) {
 	for _, row := range authorizeRows {
 		shown[row.reason] = true
 	}
+	for _, row := range turnedAwayRows {
+		shown[row.reason] = true
+	}
 	for _, row := range exchangeRows {
 		shown[row.reason] = true
 	}

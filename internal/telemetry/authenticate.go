@@ -100,7 +100,7 @@ func (r *Recorder) until(t time.Time) float64 { return t.Sub(r.now()).Seconds() 
 // presented is the type of token that a request brought.
 func presented(reason claims.Reason) string {
 	switch reason {
-	case claims.TokenMissing, claims.SchemeUnsupported, claims.MultipleCredentials:
+	case claims.OriginNotAllowed, claims.TokenMissing, claims.SchemeUnsupported, claims.MultipleCredentials:
 		return tokenNone
 	}
 	return tokenAccess

@@ -141,7 +141,7 @@ func TestReasonIsTheSameEverywhere(t *testing.T) {
 			e.End(&telemetry.Exchanged{Reason: row.Reason})
 
 			decision, status := "deny", codes.Unset
-			if row.Reason.Undecided() || row.Reason == claims.PolicyError {
+			if row.Reason.Undecided() || row.Reason == claims.PolicyError || row.Reason == claims.Ungated {
 				decision, status = "error", codes.Error
 			}
 			check := func(what string, got texts) {

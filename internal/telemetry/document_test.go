@@ -65,10 +65,12 @@ func tables() map[string]string {
 		"attributes":      attributeTable(),
 		"metrics":         metricTable(),
 		"audit records":   eventTable(),
+		"unacceptable":    reasonTable(telemetry.Unacceptable),
 		"unauthenticated": reasonTable(telemetry.Unauthenticated),
 		"unauthorized":    reasonTable(telemetry.Unauthorized),
 		"unredeemed":      reasonTable(telemetry.Unredeemed),
 		"undecided":       reasonTable(telemetry.Undecided),
+		"causes":          causeTable(),
 	}
 }
 
@@ -136,6 +138,14 @@ func reasonTable(rows []telemetry.Refusal) string {
 	b := table("reason", "what it means", "what to do")
 	for _, r := range rows {
 		line(b, code(r.Reason), r.Meaning, r.Cure)
+	}
+	return b.String()
+}
+
+func causeTable() string {
+	b := table("cause", "what it means", "what to do")
+	for _, c := range telemetry.Causes {
+		line(b, code(c.Cause), c.Meaning, c.Cure)
 	}
 	return b.String()
 }

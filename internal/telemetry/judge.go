@@ -14,7 +14,7 @@ func judge(reason claims.Reason) (decision, word string) {
 	switch {
 	case reason == "":
 		return allow, ""
-	case reason.Undecided(), reason == claims.PolicyError:
+	case reason.Undecided(), reason == claims.PolicyError, reason == claims.Ungated:
 		return undecided, string(reason)
 	case !knownReasons[reason]:
 		return deny, other

@@ -28,7 +28,7 @@ type Span struct{ Name, Kind, Parent, When string }
 // Spans are all spans that this module starts.
 var Spans = []Span{
 	{spanAuthenticate, "INTERNAL", "the ambient span; without one, the caller's, if a propagator is configured", "for each request to the MCP server, from its header to a caller or a refusal"},
-	{spanAuthorize, "INTERNAL", "the ambient span, with a link to `ema.authenticate` where that is in another trace; without one, `ema.authenticate`", "for each decision on a tool, prompt, resource or task, and each refusal for want of base scopes; not for what is allowed in a trace that is not sampled"},
+	{spanAuthorize, "INTERNAL", "the ambient span, with a link to `ema.authenticate` where that is in another trace; without one, `ema.authenticate`", "for each decision on a tool, prompt, resource or task, and each refusal of a request that was authenticated; not for what is allowed in a trace that is not sampled"},
 	{spanFetch, "INTERNAL", "for `unknown_kid` the span of the request that asked first; else none", "for each fetch of an issuer's keys, discovery included"},
 	{spanExchange, "INTERNAL", "as `ema.authenticate`", "for each request to the token endpoint"},
 }
@@ -47,7 +47,7 @@ type Event struct{ Name, Span, When string }
 // attributes of its span.
 var Events = []Event{
 	{eventAuthentication, spanAuthenticate, "each request to the MCP server"},
-	{eventAuthorization, spanAuthorize, "each decision on a tool, prompt, resource or task, and each refusal for want of base scopes"},
+	{eventAuthorization, spanAuthorize, "each decision on a tool, prompt, resource or task, and each refusal of a request that was authenticated"},
 	{eventExchange, spanExchange, "each request to the token endpoint"},
 }
 
@@ -121,7 +121,7 @@ var Attributes = []Attribute{
 	{keyDecision, "string", decided, "always", []string{allow, deny, undecided}, "what was decided; `error`: nothing could be, and the request was refused"},
 	{keyReason, "string", decided, "not `allow`", reasonWords(), "why not"},
 	{keyErrorType, "string", everywhere, "status Error", errorTypes(), "the reason; on `ema.jwks.fetch` why it failed"},
-	{keyTokenType, "string", decided, "always", []string{tokenAccess, tokenAssertion, tokenNone}, "what was presented"},
+	{keyTokenType, "string", decided, "always", []string{tokenAccess, tokenAssertion, tokenNone}, "what was presented; `none` also where it was not looked at"},
 	{keyIssuer, "string", everywhere, "trusted", nil, "the issuer as configured: one that only a token names is never recorded"},
 	{keyPreset, "string", decided, "trusted", nil, "the name of the claim mapping"},
 	{keyAlgorithm, "string", inbound, "verified", algorithms, "how the token is signed"},
@@ -210,15 +210,14 @@ var (
 	authMethods  = []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"}
 	triggers     = []string{"startup", "scheduled", onDemand, "retry"}
 
-	// causes are those of internal/keys, which this package may not import.
-	causes = []string{"timeout", "dns", "connect", "tls", "redirect", "address", "status", "too_large", "malformed", "no_usable_key", "issuer", "jwks_uri", "canceled", "other"}
-	steps  = []string{"discovery", "keys"}
+	steps = []string{"discovery", "keys"}
 
 	methods = []string{
 		"initialize", "ping", "server/discover", "logging/setLevel", "completion/complete",
 		"tools/list", "tools/call", "prompts/list", "prompts/get",
 		"resources/list", "resources/templates/list", "resources/read", "resources/subscribe", "resources/unsubscribe",
 		"subscriptions/listen", "tasks/list", "tasks/get", "tasks/result", "tasks/cancel",
+		"notifications/cancelled",
 	}
 )
 
@@ -272,6 +271,11 @@ type Refusal struct {
 // The tables of reasons, by what could not be told or allowed. Together they are
 // the list of package claims, and a test holds them to it.
 var (
+	Unacceptable = []Refusal{
+		{claims.OriginNotAllowed, "a web page of an origin that is not listed", "add it to AllowedOrigins, if it is yours; else somebody's page tries to reach this server"},
+		{claims.RequestTooLarge, "a body over MaxRequestBytes", "raise it, if tools take that much"},
+		{claims.RequestMalformed, "the request is not what RFC 6749 or MCP allow", "none here: the client is at fault"},
+	}
 	Unauthenticated = []Refusal{
 		{claims.TokenMissing, "no credentials: how every client begins", "none needed; a client that stays here never got a token"},
 		{claims.TokenMalformed, "not a compact JWS, or too long", "an issuer that hands out opaque tokens must be set to JWTs; too many groups make a token too long"},
@@ -309,11 +313,11 @@ var (
 		{claims.PrincipalKindDenied, "a service at a rule for users, or the reverse", "say Service in the rule, if services should be let in"},
 		{claims.Unruled, "the item has no rule", "annotate it, or add it to Rules; the log names all such items at start"},
 		{claims.Unguarded, "the request came by a transport without the guard", "wrap the transport with Guard.Handler"},
-		{claims.OwnerMismatch, "the task is another caller's", "none needed; look for a client that shares task ids between users"},
+		{claims.OwnerMismatch, "the task, or the cursor of a list, was given to another caller, or to nobody", "none needed; look for a client that shares them between users, or that keeps cursors over a restart without SessionKey"},
 		{claims.PolicyError, "a function of the configuration failed", "mend the When rule or the Authorize function: it panicked, failed or contradicted itself"},
+		{claims.Ungated, "mcp-go answered, and the gate in it was not asked; the answer was kept in", "give Handler the transport of the server that New was given, and New a server with all its options: server.WithHooks after it takes the gate out"},
 	}
 	Unredeemed = []Refusal{
-		{claims.RequestMalformed, "the form is not what RFC 6749 allows", "none here: the client is at fault"},
 		{claims.GrantUnsupported, "another grant_type", "let the client redeem an ID-JAG: no other grant is served"},
 		{claims.ClientUnauthenticated, "the client did not prove who it is", "compare the client's id, secret or key with its entry in Clients"},
 		{claims.ClientUnauthorized, "the client may not use this grant", "allow it in its entry in Clients"},
@@ -336,9 +340,38 @@ var (
 	}
 )
 
+// A Failure is a row of the table of causes: why an issuer's keys could not be
+// had.
+type Failure struct{ Cause, Meaning, Cure string }
+
+// Causes are those of internal/keys, which this package may not import.
+var Causes = []Failure{
+	{"timeout", "no answer in time", "look at the issuer, and at what stands between"},
+	{"dns", "its name was not found", "look at this host's resolver, and at the spelling of Issuer or JWKSURL"},
+	{"connect", "no connection, or it broke", "look at firewalls, proxies and the issuer"},
+	{"tls", "its certificate is not trusted here, or no version of TLS is common", "give HTTPClient the authority that signed the certificate; look for a proxy that opens TLS"},
+	{"redirect", "a redirect to another origin, or more than three", "configure the address that answers"},
+	{"address", "a private, loopback or otherwise local address", "set DangerouslyAllowPrivateNetwork, if the issuer is meant to be there; else ask who changed its name's address"},
+	{"status", "another status than 200", "see http.response.status_code: with 404 the address is wrong, with 401 or 403 this host is turned away, with 5xx the issuer is in trouble"},
+	{"too_large", "an answer over 1 MiB", "look at what answers there: no issuer has as many keys"},
+	{"malformed", "no JSON, or no key set", "look for a proxy or a sign-in page that answers in the issuer's place"},
+	{"no_usable_key", "a key set in which no key can be used", "the log line says why the first one was left out"},
+	{"issuer", "metadata that is another issuer's", "set Issuer to what the document says, byte for byte: a slash at the end counts"},
+	{"jwks_uri", "metadata without jwks_uri, or with one that is not https or is on this machine", "set JWKSURL"},
+	{"canceled", "the program ends", "none needed"},
+	{"other", "what has no word here", "report it"},
+}
+
+var causes = func() (words []string) {
+	for _, c := range Causes {
+		words = append(words, c.Cause)
+	}
+	return words
+}()
+
 // Reasons are all reasons.
 func Reasons() []Refusal {
-	return slices.Concat(Unauthenticated, Unauthorized, Unredeemed, Undecided)
+	return slices.Concat(Unacceptable, Unauthenticated, Unauthorized, Unredeemed, Undecided)
 }
 
 func reasonWords() []string {
@@ -356,5 +389,5 @@ func errorTypes() []string {
 	for _, r := range Undecided {
 		words = append(words, string(r.Reason))
 	}
-	return append(words, string(claims.PolicyError))
+	return append(words, string(claims.PolicyError), string(claims.Ungated))
 }
