@@ -78,7 +78,7 @@ func (s *Server) verify(ctx context.Context, compact string, c *caller, o *outco
 	if err := token.Verify(key); err != nil {
 		return nil, err
 	}
-	if a.user, err = a.provider.mapper.Map(ctx, a.payload); err != nil {
+	if a.user, err = guarded(func() (*claims.Principal, error) { return a.provider.mapper.Map(ctx, a.payload) }); err != nil {
 		return nil, err
 	}
 	o.verified = a

@@ -117,6 +117,10 @@ func TestConfigMistakes(t *testing.T) {
 			c.GroupScopes = map[string][]string{"a": {"files:read"}}
 		}, []string{"GroupScopes"}},
 		{"token life", func(c *config) { c.TokenLifetime = time.Hour + 1 }, []string{"TokenLifetime"}},
+		{"token life too short", func(c *config) { c.TokenLifetime = time.Millisecond }, []string{"TokenLifetime"}},
+		{"provider's clients taken away", idp(func(p *idjag.IdentityProvider) { p.Clients = []string{} }), []string{"IdentityProviders[0].Clients"}},
+		{"provider's resources taken away", idp(func(p *idjag.IdentityProvider) { p.Resources = []string{} }), []string{"IdentityProviders[0].Resources"}},
+		{"client's resources taken away", client(func(c *idjag.Client) { c.Resources = []string{} }), []string{"Clients[0].Resources"}},
 		{"token life negative", func(c *config) { c.TokenLifetime = -1 }, []string{"TokenLifetime"}},
 		{"skew", func(c *config) { c.ClockSkew = time.Hour }, []string{"ClockSkew"}},
 		{"pseudonym key", func(c *config) { c.PseudonymKey = []byte("short") }, []string{"PseudonymKey"}},
@@ -141,11 +145,15 @@ func TestConfigIsCopied(t *testing.T) {
 	w := newWorld(t, func(_ *world, cfg *idjag.Config) {
 		cfg.Resources[0].Scopes = []string{"files:read"}
 		cfg.IdentityProviders[0].Algorithms = []string{"ES256"}
+		cfg.IdentityProviders[0].Clients = []string{clientID}
+		cfg.IdentityProviders[0].Resources = []string{resourceID}
+		cfg.IdentityProviders[0].Tenants = []string{"acme"}
 		kept = cfg
 	})
+	kept.IdentityProviders[0].Clients[0], kept.IdentityProviders[0].Resources[0], kept.IdentityProviders[0].Tenants[0] = "x", "x", "x"
 	kept.Resources[0].Scopes[0] = "root"
 	kept.IdentityProviders[0].Algorithms[0] = "RS256"
-	if got := w.granted(w.redeem(w.mint(nil)))["scope"]; got != "files:read" {
+	if got := w.granted(w.redeem(w.mint(with(claimSet{"tenant": "acme"}))))["scope"]; got != "files:read" {
 		t.Errorf("scope %v", got)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/emamw/mcp-ema/claims"
@@ -157,7 +158,11 @@ func (s *Server) decide(ctx context.Context, r Request, o *outcome) (Decision, e
 	}
 	if s.authorize != nil {
 		var err error
-		if d, err = guarded(func() (Decision, error) { return s.authorize(ctx, r, d) }); err != nil {
+		theirs := r
+		// Copies: what is granted must not change by an append to Offered, and
+		// the token is made of the user that was verified.
+		theirs.User, theirs.Offered, theirs.Asked = *r.User.Clone(), slices.Clone(r.Offered), slices.Clone(r.Asked)
+		if d, err = guarded(func() (Decision, error) { return s.authorize(ctx, theirs, d) }); err != nil {
 			return Decision{}, &refusal{reason: claims.PolicyError, code: serverError, cause: err}
 		}
 		// The function is the operator's, and still cannot widen what the
@@ -181,7 +186,7 @@ func (s *Server) subject(ctx context.Context, a *assertion) (string, error) {
 	if s.resolve == nil {
 		return a.provider.Subject.subject(a.user), nil
 	}
-	subject, err := guarded(func() (string, error) { return s.resolve(ctx, *a.user) })
+	subject, err := guarded(func() (string, error) { return s.resolve(ctx, *a.user.Clone()) })
 	switch {
 	case errors.Is(err, ErrNoSubject), err == nil && subject == "":
 		return "", refuse(claims.SubjectUnresolved)

@@ -125,6 +125,52 @@ func TestGroupsThatDoNotFit(t *testing.T) {
 	}
 }
 
+// TestTokenThatDoesNotFit: with roles instead, which cannot be left out, there is
+// no token rather than one that no server can be sent.
+func TestTokenThatDoesNotFit(t *testing.T) {
+	w := newWorld(t, nil)
+	var roles []string
+	for range 300 {
+		roles = append(roles, strings.Repeat("r", 30))
+	}
+	w.refused(w.redeem(w.mint(with(claimSet{"roles": roles, "groups": []string{"g"}}))), http.StatusInternalServerError, "server_error", "internal")
+	if !strings.Contains(w.logs.String(), "fewer roles") {
+		t.Errorf("log %q does not tell the cure", w.logs)
+	}
+}
+
+// TestMappingPanics: an answer and an audit record, as for any other failure.
+func TestMappingPanics(t *testing.T) {
+	w := newWorld(t, func(_ *world, cfg *idjag.Config) {
+		mapping := claims.IDJAG()
+		mapping.Func = func(context.Context, *claims.Payload, *claims.Principal) error { panic("c4n4ry") }
+		cfg.IdentityProviders[0].Claims = mapping
+	})
+	w.refused(w.redeem(w.mint(nil)), http.StatusInternalServerError, "server_error", "internal")
+	if strings.Contains(w.logs.String(), "c4n4ry") {
+		t.Error("the value of the panic is in the log")
+	}
+}
+
+// TestConfiguredFunctionsGetCopies: what they do to a user's lists does not
+// reach the token.
+func TestConfiguredFunctionsGetCopies(t *testing.T) {
+	w := newWorld(t, func(_ *world, cfg *idjag.Config) {
+		cfg.Authorize = func(_ context.Context, r idjag.Request, d idjag.Decision) (idjag.Decision, error) {
+			r.User.Groups.Names[0] = "Admins"
+			return d, nil
+		}
+		cfg.ResolveSubject = func(_ context.Context, user claims.Principal) (string, error) {
+			user.Groups.Names[0] = "Admins"
+			return "user_42", nil
+		}
+	})
+	got := w.granted(w.redeem(w.mint(with(claimSet{"groups": []string{"Sales"}}))))["groups"]
+	if !reflect.DeepEqual(got, []any{"Sales"}) {
+		t.Errorf("groups %v", got)
+	}
+}
+
 func TestSubjects(t *testing.T) {
 	second := idjag.IdentityProvider{Issuer: "https://second.example.com", JWKSURL: idpIssuer + "/jwks", DangerouslyAnyTenant: true}
 	w := newWorld(t, func(_ *world, cfg *idjag.Config) { cfg.IdentityProviders = append(cfg.IdentityProviders, second) })

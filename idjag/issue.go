@@ -3,6 +3,7 @@ package idjag
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"strings"
 
 	"github.com/emamw/mcp-ema/claims"
@@ -102,17 +103,24 @@ func (s *Server) issue(ctx context.Context, g *grant, o *outcome) (*tokenRespons
 	}, nil
 }
 
+// errTooLong is about a token that no server could be sent.
+var errTooLong = errors.New("idjag: the access token would not fit into a header without its groups either: have the identity provider send fewer roles, scopes or actors")
+
 // sign makes the compact token. One that is too long for a header loses its
 // groups, which a resource server then takes for unknown and never for none.
+// Nothing else can be taken away without saying something wrong.
 func (s *Server) sign(ctx context.Context, token *accessToken) (string, error) {
 	compact, err := s.signWithCurrent(token)
-	if err != nil || len(compact) <= maxIssuedBytes || token.Groups == nil {
-		return compact, err
+	if err == nil && len(compact) > maxIssuedBytes && token.Groups != nil {
+		s.logger.WarnContext(ctx, "idjag: groups left out of an access token that would not fit into a header: have the identity provider send fewer",
+			"groups", len(*token.Groups), "bytes", len(compact))
+		token.Groups = nil
+		compact, err = s.signWithCurrent(token)
 	}
-	s.logger.WarnContext(ctx, "idjag: groups left out of an access token that would not fit into a header: have the identity provider send fewer",
-		"groups", len(*token.Groups), "bytes", len(compact))
-	token.Groups = nil
-	return s.signWithCurrent(token)
+	if err == nil && len(compact) > maxIssuedBytes {
+		err = errTooLong
+	}
+	return compact, err
 }
 
 func (s *Server) signWithCurrent(token *accessToken) (string, error) {

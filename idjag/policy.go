@@ -193,9 +193,8 @@ const (
 )
 
 func (rule *Rule) match(r *Request) verdict {
-	met := func(list []string, value string) bool { return len(list) == 0 || slices.Contains(list, value) }
-	if !met(rule.Resources, r.Resource) || !met(rule.IdentityProviders, r.User.Issuer) ||
-		!met(rule.Tenants, r.User.Tenant) || !met(rule.Clients, r.ClientID) {
+	if !allows(rule.Resources, r.Resource) || !allows(rule.IdentityProviders, r.User.Issuer) ||
+		!allows(rule.Tenants, r.User.Tenant) || !allows(rule.Clients, r.ClientID) {
 		return no
 	}
 	if len(rule.Roles) > 0 && !slices.ContainsFunc(rule.Roles, func(role string) bool { return slices.Contains(r.User.Roles, role) }) {
@@ -211,7 +210,9 @@ func (rule *Rule) match(r *Request) verdict {
 }
 
 // strongEnough judges the sign-in. What the ID-JAG does not tell did not happen:
-// a token without auth_time must not pass for a fresh one.
+// a token without auth_time must not pass for a fresh one. Neither does one that
+// lies ahead, by more than a clock may be off: a provider that writes
+// milliseconds would have signed everybody in for the next thousand years.
 func (rule *Rule) strongEnough(r *Request) bool {
 	how := r.User.Authentication
 	if len(rule.ACRValues) > 0 && !slices.Contains(rule.ACRValues, how.Context) {
@@ -220,7 +221,8 @@ func (rule *Rule) strongEnough(r *Request) bool {
 	if rule.MaxAuthenticationAge == 0 {
 		return true
 	}
-	return !how.Time.IsZero() && r.Now.Sub(how.Time) < rule.MaxAuthenticationAge
+	age := r.Now.Sub(how.Time)
+	return !how.Time.IsZero() && age < rule.MaxAuthenticationAge && age >= -MaxClockSkew
 }
 
 // withoutPolicy is the decision when there are no rules: the scopes that the

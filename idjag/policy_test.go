@@ -73,6 +73,10 @@ func TestDecide(t *testing.T) {
 			idjag.Decision{Scopes: []string{"files:admin"}, Rules: []string{"fresh"}, NotAfter: begin.Add(time.Minute)}},
 		{"not fresh", []idjag.Rule{fresh}, signedIn(15 * time.Minute), all, nil,
 			idjag.Decision{Reason: claims.AuthenticationTooWeak, Rules: []string{"fresh"}, MaxAge: 15 * time.Minute}},
+		{"signed in tomorrow", []idjag.Rule{fresh}, signedIn(-24 * time.Hour), all, nil,
+			idjag.Decision{Reason: claims.AuthenticationTooWeak, Rules: []string{"fresh"}, MaxAge: 15 * time.Minute}},
+		{"signed in by a clock that is ahead", []idjag.Rule{fresh}, signedIn(-time.Minute), all, nil,
+			idjag.Decision{Scopes: []string{"files:admin"}, Rules: []string{"fresh"}, NotAfter: begin.Add(16 * time.Minute)}},
 		{"nobody said when", []idjag.Rule{fresh}, nil, all, nil,
 			idjag.Decision{Reason: claims.AuthenticationTooWeak, Rules: []string{"fresh"}, MaxAge: 15 * time.Minute}},
 		{"not fresh, and not asked for", []idjag.Rule{fresh, readers}, nil, all, nil, idjag.Decision{Scopes: []string{"files:read"}, Rules: []string{"readers"}}},
@@ -233,6 +237,10 @@ func TestAuthorize(t *testing.T) {
 			d.Scopes = append(d.Scopes, "files:admin", "root")
 			return d, nil
 		}, "files:read files:write", 200, "", ""},
+		{"cannot widen the offer itself", func(r idjag.Request, d idjag.Decision) (idjag.Decision, error) {
+			d.Scopes = append(r.Offered[:0], "files:admin", "root")
+			return d, nil
+		}, "", 400, "invalid_scope", "scope_not_granted"},
 		{"nothing left", func(_ idjag.Request, d idjag.Decision) (idjag.Decision, error) { return idjag.Decision{}, nil }, "", 400, "invalid_scope", "scope_not_granted"},
 		{"refused", func(_ idjag.Request, d idjag.Decision) (idjag.Decision, error) {
 			return idjag.Decision{Reason: claims.SubjectUnresolved}, nil
@@ -286,6 +294,10 @@ func TestParsePolicy(t *testing.T) {
 		"a duration without a unit": `{"rules": [{"name": "a", "scopes": ["s"], "token_lifetime": 60}]}`,
 		"a negative duration":       `{"rules": [{"name": "a", "scopes": ["s"], "token_lifetime": "-1m"}]}`,
 		"groups as a string":        `{"rules": [{"name": "a", "scopes": ["s"], "groups": "g"}]}`,
+		"groups taken away":         `{"rules": [{"name": "a", "scopes": ["s"], "groups": []}]}`,
+		"groups that are nothing":   `{"rules": [{"name": "a", "scopes": ["s"], "groups": null}]}`,
+		"clients taken away":        `{"rules": [{"name": "a", "scopes": ["s"], "clients": []}]}`,
+		"acr values taken away":     `{"rules": [{"name": "a", "scopes": ["s"], "acr_values": []}]}`,
 		"an array":                  `[]`,
 		"cut off":                   `{"rules": [{"name": "a"`,
 	} {
@@ -311,6 +323,19 @@ func TestPolicyIsChecked(t *testing.T) {
 		{"a scope of another resource", func(r *idjag.Rule) { r.Resources, r.Scopes = []string{otherMCP}, []string{"files:read"} }, "Policy.Rules[1].Scopes[0]"},
 		{"a group mapped to nothing", func(r *idjag.Rule) { r.Groups, r.Scopes = []string{"Engineering"}, nil }, "Policy.Rules[1].Scopes"},
 		{"deny with scopes", func(r *idjag.Rule) { r.Deny = true }, "Policy.Rules[1].Deny"},
+		{"deny for everybody", func(r *idjag.Rule) { r.Deny, r.Scopes = true, nil }, "Policy.Rules[1].Deny"},
+		{"groups taken away", func(r *idjag.Rule) { r.Groups = []string{} }, "Policy.Rules[1].Groups"},
+		{"tenants taken away", func(r *idjag.Rule) { r.Tenants = []string{} }, "Policy.Rules[1].Tenants"},
+		{"a client that its provider may not speak for", func(r *idjag.Rule) {
+			r.IdentityProviders, r.Clients = []string{"https://second.example.com"}, []string{clientID}
+		}, "Policy.Rules[1]"},
+		{"a resource that its client may not use", func(r *idjag.Rule) {
+			r.Clients, r.Resources, r.Scopes = []string{"second"}, []string{resourceID}, []string{"files:read"}
+		}, "Policy.Rules[1]"},
+		{"a tenant of another provider than its client's", func(r *idjag.Rule) {
+			r.Clients, r.Tenants = []string{clientID}, []string{"blue"}
+		}, "Policy.Rules[1]"},
+		{"a lifetime below a second", func(r *idjag.Rule) { r.TokenLifetime = time.Millisecond }, "Policy.Rules[1].TokenLifetime"},
 		{"an unknown resource", func(r *idjag.Rule) { r.Resources = []string{resourceID, "https://x.example.com"} }, "Policy.Rules[1].Resources[1]"},
 		{"an unknown provider", func(r *idjag.Rule) { r.IdentityProviders = []string{idpIssuer + "/"} }, "Policy.Rules[1].IdentityProviders[0]"},
 		{"an unknown tenant", func(r *idjag.Rule) { r.Tenants = []string{"acme"} }, "Policy.Rules[1].Tenants[0]"},
@@ -328,7 +353,10 @@ func TestPolicyIsChecked(t *testing.T) {
 			tt.change(&rule)
 			fields := mistakes(t, func(_ *world, cfg *idjag.Config) {
 				cfg.Resources = append(cfg.Resources, idjag.Resource{ID: otherMCP, Scopes: []string{"mail:send"}})
-				cfg.IdentityProviders = append(cfg.IdentityProviders, idjag.IdentityProvider{Issuer: "https://second.example.com", Tenants: []string{"blue"}})
+				cfg.IdentityProviders = append(cfg.IdentityProviders, idjag.IdentityProvider{
+					Issuer: "https://second.example.com", Tenants: []string{"blue"}, Clients: []string{"second"},
+				})
+				cfg.Clients = append(cfg.Clients, idjag.Client{ID: "second", SecretHashes: []string{idjag.HashSecret("x")}, Resources: []string{otherMCP}})
 				cfg.Policy = &idjag.Policy{Rules: []idjag.Rule{{Name: "first", Scopes: []string{"files:read"}}, rule}}
 			})
 			if !slices.Equal(fields, []string{tt.field}) {
@@ -341,5 +369,40 @@ func TestPolicyIsChecked(t *testing.T) {
 	}
 	if fields := mistakes(t, func(_ *world, cfg *idjag.Config) { cfg.GroupScopes = map[string][]string{"a": {"typo"}} }); !slices.Equal(fields, []string{"GroupScopes.Rules[0].Scopes[0]"}) {
 		t.Errorf("GroupScopes: mistakes in %v", fields)
+	}
+}
+
+// TestRulesThatCanMatch are let in, with whom they are for narrowed on every side.
+func TestRulesThatCanMatch(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(cfg *idjag.Config, r *idjag.Rule)
+	}{
+		{"a client of a provider, at a resource of both", func(cfg *idjag.Config, r *idjag.Rule) {
+			cfg.Clients[0].Resources, cfg.IdentityProviders[0].Resources, cfg.IdentityProviders[0].Clients = []string{resourceID}, []string{resourceID}, []string{clientID}
+			r.Clients, r.Resources, r.IdentityProviders = []string{clientID}, []string{resourceID}, []string{idpIssuer}
+		}},
+		{"a tenant of a provider that serves any", func(cfg *idjag.Config, r *idjag.Rule) {
+			cfg.IdentityProviders[0].DangerouslyAnyTenant, r.Tenants = true, []string{"acme"}
+		}},
+		{"a client with a document", func(w *idjag.Config, r *idjag.Rule) {
+			admitDocuments(nil, w)
+			r.Clients = []string{documentID}
+		}},
+		{"a client with a document, for whom its provider speaks", func(cfg *idjag.Config, r *idjag.Rule) {
+			admitDocuments(nil, cfg)
+			cfg.IdentityProviders[0].Clients = []string{documentID}
+		}},
+		{"any client with a document", func(cfg *idjag.Config, _ *idjag.Rule) { admitDocuments(nil, cfg) }},
+	}
+	for _, tt := range tests {
+		rule := idjag.Rule{Name: "rule", Scopes: []string{"files:read"}}
+		fields := mistakes(t, func(_ *world, cfg *idjag.Config) {
+			tt.change(cfg, &rule)
+			cfg.Policy = &idjag.Policy{Rules: []idjag.Rule{rule}}
+		})
+		if len(fields) > 0 {
+			t.Errorf("%s: mistakes in %v", tt.name, fields)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // check reports what is wrong with a policy for this server: names that nothing
@@ -25,7 +26,11 @@ func (p *Policy) check(s *Server, field string) []error {
 		}
 		names[rule.Name] = true
 		m = append(m, rule.checkEffect(s, at)...)
-		m = append(m, rule.checkConditions(s, at)...)
+		if wrong := rule.checkConditions(s, at); len(wrong) > 0 {
+			m = append(m, wrong...)
+		} else if !rule.possible(s) {
+			m.add(at, rule.Name, "names a client, resource or tenant that none of its identity providers may speak for, or a resource that none of its clients may use: the rule would never match")
+		}
 	}
 	return m
 }
@@ -35,6 +40,8 @@ func (rule *Rule) checkEffect(s *Server, at string) (m mistakes) {
 	switch {
 	case rule.Deny && (len(rule.Scopes) > 0 || len(rule.ACRValues) > 0 || rule.MaxAuthenticationAge != 0 || rule.TokenLifetime != 0):
 		m.add(at+".Deny", "", "refuses the user: Scopes, ACRValues, MaxAuthenticationAge and TokenLifetime mean nothing beside it")
+	case rule.Deny && rule.unconditional():
+		m.add(at+".Deny", "", "refuses everybody, since the rule has no condition: name whom it is for")
 	case !rule.Deny && len(rule.Scopes) == 0:
 		m.add(at+".Scopes", "", "must not be empty: whom the rule matches gets nothing from it; set Deny to refuse them")
 	}
@@ -43,11 +50,10 @@ func (rule *Rule) checkEffect(s *Server, at string) (m mistakes) {
 			m.add(fmt.Sprintf("%s.Scopes[%d]", at, i), scope, "is a scope of no resource that the rule is for: add it to Resource.Scopes, or correct it")
 		}
 	}
-	if rule.MaxAuthenticationAge < 0 {
-		m.add(at+".MaxAuthenticationAge", rule.MaxAuthenticationAge.String(), "must not be negative")
-	}
-	if rule.TokenLifetime < 0 {
-		m.add(at+".TokenLifetime", rule.TokenLifetime.String(), "must not be negative")
+	for field, d := range map[string]time.Duration{"MaxAuthenticationAge": rule.MaxAuthenticationAge, "TokenLifetime": rule.TokenLifetime} {
+		if d != 0 && d < time.Second {
+			m.add(at+"."+field, d.String(), "must be a second or more: no token would live to be used")
+		}
 	}
 	for i, acr := range rule.ACRValues {
 		if acr == "" || strings.ContainsAny(acr, " \"\\") {
@@ -60,7 +66,7 @@ func (rule *Rule) checkEffect(s *Server, at string) (m mistakes) {
 // somewhere reports whether a resource of the rule knows scope.
 func (rule *Rule) somewhere(s *Server, scope string) bool {
 	for _, resource := range s.resources {
-		if (len(rule.Resources) == 0 || slices.Contains(rule.Resources, resource.ID)) && slices.Contains(resource.Scopes, scope) {
+		if allows(rule.Resources, resource.ID) && slices.Contains(resource.Scopes, scope) {
 			return true
 		}
 	}
@@ -70,6 +76,7 @@ func (rule *Rule) somewhere(s *Server, scope string) bool {
 // checkConditions judges whom the rule is for.
 func (rule *Rule) checkConditions(s *Server, at string) (m mistakes) {
 	each := func(field string, list []string, exists func(string) bool, reason string) {
+		notEmptied(&m, at+"."+field, list)
 		for i, value := range list {
 			if !exists(value) {
 				m.add(fmt.Sprintf("%s.%s[%d]", at, field, i), value, reason)
@@ -92,14 +99,58 @@ func (rule *Rule) checkConditions(s *Server, at string) (m mistakes) {
 
 func (rule *Rule) tenantExists(s *Server, tenant string) bool {
 	for issuer, p := range s.providers {
-		if len(rule.IdentityProviders) > 0 && !slices.Contains(rule.IdentityProviders, issuer) {
-			continue
-		}
-		if tenant != "" && (p.DangerouslyAnyTenant || slices.Contains(p.Tenants, tenant)) {
+		if tenant != "" && allows(rule.IdentityProviders, issuer) && (p.DangerouslyAnyTenant || slices.Contains(p.Tenants, tenant)) {
 			return true
 		}
 	}
 	return false
+}
+
+// unconditional reports whether the rule matches everybody.
+func (rule *Rule) unconditional() bool {
+	return len(rule.Resources)+len(rule.IdentityProviders)+len(rule.Tenants)+len(rule.Clients)+len(rule.Groups)+len(rule.Roles) == 0
+}
+
+// possible reports whether some request can meet the conditions together: each
+// by itself names something that exists.
+func (rule *Rule) possible(s *Server) bool {
+	for _, p := range s.providers {
+		if allows(rule.IdentityProviders, p.Issuer) && rule.tenantOf(p) && rule.clientOf(s, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// allows reports whether a list that may be left out has value.
+func allows(list []string, value string) bool { return len(list) == 0 || slices.Contains(list, value) }
+
+func (rule *Rule) tenantOf(p *provider) bool {
+	return len(rule.Tenants) == 0 || p.DangerouslyAnyTenant ||
+		slices.ContainsFunc(rule.Tenants, func(tenant string) bool { return slices.Contains(p.Tenants, tenant) })
+}
+
+// clientOf reports whether p may speak for a client of the rule at a resource of
+// the rule. Clients with documents are as many as there are documents.
+func (rule *Rule) clientOf(s *Server, p *provider) bool {
+	resources := func(client []string) bool {
+		return slices.ContainsFunc(s.resources, func(r Resource) bool {
+			return allows(rule.Resources, r.ID) && allows(p.Resources, r.ID) && allows(client, r.ID)
+		})
+	}
+	for id, c := range s.clients {
+		if allows(rule.Clients, id) && allows(p.Clients, id) && resources(c.resources) {
+			return true
+		}
+	}
+	if s.documents == nil || !resources(nil) {
+		return false
+	}
+	admitted := func(id string) bool {
+		return s.documents.admits(id) && allows(rule.Clients, id) && allows(p.Clients, id)
+	}
+	return len(rule.Clients) == 0 && len(p.Clients) == 0 ||
+		slices.ContainsFunc(rule.Clients, admitted) || slices.ContainsFunc(p.Clients, admitted)
 }
 
 // acrValues are those a policy may demand, for the metadata.

@@ -19,16 +19,16 @@ type policyDocument struct {
 
 type ruleDocument struct {
 	Name                 string   `json:"name"`
-	Resources            []string `json:"resources"`
-	IdentityProviders    []string `json:"identity_providers"`
-	Tenants              []string `json:"tenants"`
-	Clients              []string `json:"clients"`
-	Groups               []string `json:"groups"`
-	Roles                []string `json:"roles"`
-	Scopes               []string `json:"scopes"`
+	Resources            names    `json:"resources"`
+	IdentityProviders    names    `json:"identity_providers"`
+	Tenants              names    `json:"tenants"`
+	Clients              names    `json:"clients"`
+	Groups               names    `json:"groups"`
+	Roles                names    `json:"roles"`
+	Scopes               names    `json:"scopes"`
 	Deny                 bool     `json:"deny"`
 	MaxAuthenticationAge duration `json:"max_authentication_age"`
-	ACRValues            []string `json:"acr_values"`
+	ACRValues            names    `json:"acr_values"`
 	TokenLifetime        duration `json:"token_lifetime"`
 }
 
@@ -41,8 +41,8 @@ type ruleDocument struct {
 //	]}
 //
 // The members are those of [Policy] and [Rule] in snake case. An unknown member
-// is an error, and so is one given twice: "groups" misspelled is a rule for
-// everyone. Whether the names in it exist is checked by [New] and
+// is an error, and so is one given twice, or with an empty list: "groups"
+// misspelled, or emptied, is a rule for everyone. Whether the names in it exist is checked by [New] and
 // [Server.SetPolicy].
 func ParsePolicy(document []byte) (*Policy, error) {
 	if err := uniqueMembers(document); err != nil {
@@ -65,6 +65,23 @@ func ParsePolicy(document []byte) (*Policy, error) {
 		})
 	}
 	return p, nil
+}
+
+// names is a list that, where it is there, names something. "groups": null and
+// "groups": [] would be read as no condition at all, and so as everybody, by
+// whoever took the last group out of the file to let nobody in.
+type names []string
+
+func (n *names) UnmarshalJSON(raw []byte) error {
+	var list []string
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		return errors.New("a list is empty: leave the member out, or name something in it")
+	}
+	*n = list
+	return nil
 }
 
 type duration time.Duration

@@ -44,8 +44,7 @@ func (s *Server) target(a *assertion, c *caller, asked []string) (*Resource, err
 // governs reports whether id is a resource of this server that both the
 // identity provider and the client may use.
 func (s *Server) governs(a *assertion, c *caller, id string) bool {
-	allowed := func(list []string) bool { return len(list) == 0 || slices.Contains(list, id) }
-	return s.resource(id) != nil && allowed(a.provider.Resources) && allowed(c.resources)
+	return s.resource(id) != nil && allows(a.provider.Resources, id) && allows(c.resources, id)
 }
 
 func (s *Server) resource(id string) *Resource {

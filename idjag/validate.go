@@ -47,6 +47,9 @@ func (cfg *Config) complete() mistakes {
 		m.add("ClientDocuments.DangerouslyPublic", "true", "has no effect without Origins")
 	}
 	limit(&m, "TokenLifetime", &cfg.TokenLifetime, DefaultTokenLifetime, MaxTokenLifetime)
+	if cfg.TokenLifetime > 0 && cfg.TokenLifetime < time.Second {
+		m.add("TokenLifetime", cfg.TokenLifetime.String(), "is shorter than a second: a token would have expired before it is read")
+	}
 	limit(&m, "ClockSkew", &cfg.ClockSkew, DefaultClockSkew, MaxClockSkew)
 	limit(&m, "MaxRevocationDelay", &cfg.MaxRevocationDelay, 30*time.Second, time.Hour)
 	if cfg.PseudonymKey != nil && len(cfg.PseudonymKey) < minPseudonymKey {
@@ -147,6 +150,11 @@ func newProvider(cfg *Config, i int) (*provider, mistakes) {
 	if idp.JWKSURL != "" && discovery.CheckURL(idp.JWKSURL, cfg.network()) != nil {
 		m.add(at+".JWKSURL", idp.JWKSURL, "use an absolute https URL without user information and fragment (http only on loopback)")
 	}
+	for _, list := range []*[]string{&p.Tenants, &p.Clients, &p.Resources, &p.EmailDomains} {
+		*list = slices.Clone(*list)
+	}
+	notEmptied(&m, at+".Clients", idp.Clients)
+	notEmptied(&m, at+".Resources", idp.Resources)
 	p.completeAlgorithms(&m, at)
 	limit(&m, at+".MaxLifetime", &p.MaxLifetime, DefaultAssertionLifetime, MaxAssertionLifetime)
 	if slices.Contains(idp.Tenants, "") {
@@ -170,6 +178,15 @@ func newProvider(cfg *Config, i int) (*provider, mistakes) {
 		m.add(at+".Claims", mapping.Name, "does not compile: "+err.Error())
 	}
 	return p, m
+}
+
+// notEmptied refuses a list that limits, is there, and holds nothing. Left out it
+// means everybody; emptied, by a hand or a program that took the last name away,
+// it was meant to be nobody.
+func notEmptied(m *mistakes, field string, list []string) {
+	if list != nil && len(list) == 0 {
+		m.add(field, "", "is an empty list, which would limit nothing: leave it out for all of them, or name those that are meant")
+	}
 }
 
 func (p *provider) completeAlgorithms(m *mistakes, at string) {
@@ -207,6 +224,7 @@ func newClient(cfg *Config, i int) (*client, mistakes) {
 	if slices.ContainsFunc(cfg.Clients[:i], func(o Client) bool { return o.ID == c.ID }) {
 		m.add(at+".ID", c.ID, "stands here twice")
 	}
+	notEmptied(&m, at+".Resources", c.Resources)
 	for k, text := range c.SecretHashes {
 		hash, ok := parseSecretHash(text)
 		if !ok {
