@@ -60,9 +60,17 @@ type documents struct {
 // done is closed.
 type document struct {
 	done    chan struct{}
-	expires time.Time
-	client  *client // nil: there is no such client
-	err     error   // it could not be found out
+	fetched time.Time // when client was read; zero: it may not stand in later
+	expires time.Time // when it is to be read again
+	client  *client   // nil: there is no such client
+	err     error     // it could not be found out
+}
+
+// usable reports whether the document may stand in while it cannot be read
+// again (RFC 9111 section 4.2.4). The bound is the one for how long any document
+// is kept, so that a key is still withdrawn within that time.
+func (e *document) usable(now time.Time) bool {
+	return e != nil && e.client != nil && now.Before(e.fetched.Add(maxDocumentAge))
 }
 
 func newDocuments(cfg *Config, policy discovery.Policy, now func() time.Time, recorder *telemetry.Recorder) *documents {
@@ -123,9 +131,10 @@ func (d *documents) entry(ctx context.Context, id string) (*document, telemetry.
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	said := telemetry.Miss
-	if e := d.entries[id]; e != nil {
-		if said = e.said(d.now()); said != telemetry.Stale {
-			return e, said
+	last := d.entries[id]
+	if last != nil {
+		if said = last.said(d.now()); said != telemetry.Stale {
+			return last, said
 		}
 	}
 	e := &document{done: make(chan struct{})}
@@ -133,7 +142,10 @@ func (d *documents) entry(ctx context.Context, id string) (*document, telemetry.
 	case d.fetches <- struct{}{}:
 	default:
 		// Names are free, so a flood of new ones must not become a flood of
-		// fetches.
+		// fetches, and must not lock out a client that is known.
+		if last.usable(d.now()) {
+			return last, said
+		}
 		e.err = lookupFailed(errBusy)
 		close(e.done)
 		return e, said
@@ -145,7 +157,7 @@ func (d *documents) entry(ctx context.Context, id string) (*document, telemetry.
 		defer close(e.done)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), documentTimeout)
 		defer cancel()
-		d.load(ctx, id, e)
+		d.load(ctx, id, e, last)
 	}()
 	return e, said
 }
@@ -153,12 +165,9 @@ func (d *documents) entry(ctx context.Context, id string) (*document, telemetry.
 // said is what the cache says with this entry: one that is being fetched is not
 // there yet.
 func (e *document) said(now time.Time) telemetry.CacheResult {
-	select {
-	case <-e.done:
-	default:
-		return telemetry.Miss
-	}
 	switch {
+	case !e.settled():
+		return telemetry.Miss
 	case !now.Before(e.expires):
 		return telemetry.Stale
 	case e.client == nil:
@@ -167,15 +176,31 @@ func (e *document) said(now time.Time) telemetry.CacheResult {
 	return telemetry.Hit
 }
 
-// makeRoom forgets an arbitrary entry when there are too many: it costs a fetch
-// to have it back.
-func (d *documents) makeRoom() {
-	for id := range d.entries {
-		if len(d.entries) < maxDocuments {
-			return
-		}
-		delete(d.entries, id)
+// settled reports whether the fetch is over.
+func (e *document) settled() bool {
+	select {
+	case <-e.done:
+		return true
+	default:
+		return false
 	}
+}
+
+// makeRoom forgets an entry when there are too many: an arbitrary one that led to
+// no client, of which anybody can make a thousand, and if there is none any
+// other, which it costs a fetch to have back.
+func (d *documents) makeRoom() {
+	if len(d.entries) < maxDocuments {
+		return
+	}
+	var victim string
+	for id, e := range d.entries {
+		victim = id
+		if e.settled() && e.client == nil {
+			break
+		}
+	}
+	delete(d.entries, victim)
 }
 
 var (
@@ -190,14 +215,22 @@ func lookupFailed(cause error) *refusal {
 }
 
 // load fills e. A server that answers with anything but a document has said that
-// there is no such client; one that does not answer, or fails, has said nothing.
-func (d *documents) load(ctx context.Context, id string, e *document) {
+// there is no such client; one that does not answer, or fails, has said nothing,
+// and what it said last still counts for a while.
+func (d *documents) load(ctx context.Context, id string, e, last *document) {
 	c, age, err := d.read(ctx, id)
-	e.expires = d.now().Add(age)
+	now := d.now()
+	e.expires = now.Add(age)
 	switch {
 	case err == nil:
 		e.client = c
-	case !errors.Is(err, errDocument):
+		if age > minDocumentAge { // else its server does not want it kept
+			e.fetched = now
+		}
+	case errors.Is(err, errDocument):
+	case last.usable(now):
+		e.client, e.fetched = last.client, last.fetched
+	default:
 		e.err = lookupFailed(err)
 	}
 }

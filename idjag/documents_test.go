@@ -2,6 +2,7 @@ package idjag_test
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -289,4 +290,77 @@ func TestOneFetchForMany(t *testing.T) {
 	if got := w.net.count(documentID); got > 1 {
 		t.Errorf("one client's document was fetched %d times at once", got)
 	}
+}
+
+// TestDocumentStandsIn: a client that is known does not fall with the server of
+// its document, nor for longer than any document is kept. What that server says,
+// counts at once.
+func TestDocumentStandsIn(t *testing.T) {
+	down := func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusBadGateway) }
+	w := newWorld(t, admitDocuments)
+	w.net.serve(documentID, document(nil))
+	w.granted(w.redeemAs(documentID, false))
+	w.net.set(documentID, down)
+	for range 6 {
+		w.clock.advance(9 * time.Minute)
+		w.granted(w.redeemAs(documentID, false))
+	}
+	if got := w.net.count(documentID); got < 5 {
+		t.Errorf("asked %d times in an hour: a server that is back is not noticed", got)
+	}
+	w.clock.advance(6 * time.Minute) // an hour after it was read
+	w.refused(w.redeemAs(documentID, false), 503, "temporarily_unavailable", "client_lookup_failed")
+
+	w.net.set(documentID, func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Type", "application/json")
+		rw.Header().Set("Cache-Control", "no-store")
+		_, _ = rw.Write(document(nil))
+	})
+	w.clock.advance(time.Minute)
+	w.granted(w.redeemAs(documentID, false))
+	w.net.set(documentID, down)
+	w.clock.advance(time.Minute)
+	w.refused(w.redeemAs(documentID, false), 503, "temporarily_unavailable", "client_lookup_failed")
+
+	w.net.serve(documentID, document(nil))
+	w.clock.advance(time.Minute)
+	w.granted(w.redeemAs(documentID, false))
+	w.net.set(documentID, http.NotFound)
+	w.clock.advance(5 * time.Minute)
+	w.refused(w.redeemAs(documentID, false), 400, "invalid_client", "client_unauthenticated")
+}
+
+// TestFloodOfDocuments: whoever sends new names by the thousand, or holds all
+// fetches up with them, does not lock out a client that is known.
+func TestFloodOfDocuments(t *testing.T) {
+	w := newWorld(t, admitDocuments)
+	w.net.serve(documentID, document(nil))
+	w.granted(w.redeemAs(documentID, false))
+	for i := range 1100 {
+		w.redeemAs(documentOrigin+"/"+strconv.Itoa(i), false)
+	}
+	w.granted(w.redeemAs(documentID, false))
+	if got := w.net.count(documentID); got != 1 {
+		t.Errorf("a thousand names that lead nowhere made the known one be fetched %d times", got)
+	}
+
+	w.clock.advance(6 * time.Minute) // it is due
+	release, arrived := make(chan struct{}), make(chan struct{}, 8)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		id := documentOrigin + "/slow/" + strconv.Itoa(i)
+		w.net.set(id, func(http.ResponseWriter, *http.Request) { arrived <- struct{}{}; <-release })
+		values := form(w.mint(with(claimSet{"client_id": id})))
+		values.Set("client_id", id)
+		wg.Go(func() { w.send(tokenRequest(values)) })
+	}
+	for range 8 {
+		<-arrived
+	}
+	w.granted(w.redeemAs(documentID, false))
+	if a := w.redeemAs(documentOrigin+"/new", false); a.status != http.StatusServiceUnavailable {
+		t.Errorf("a name that is not known: answered %d", a.status)
+	}
+	close(release)
+	wg.Wait()
 }

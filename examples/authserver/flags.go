@@ -32,7 +32,8 @@ type options struct {
 	policyFile               string
 
 	idps, resources, scopes, tenants list
-	clients, publicClients           list
+	clients, clientHashes            list
+	publicClients                    list
 	clientKeys, groupScopes          list
 	jwksURL                          string
 	audit                            bool
@@ -66,6 +67,7 @@ func (o *options) flags() *flag.FlagSet {
 	f.Var(&o.resources, "resource", "MCP server that tokens are for, repeatable (default "+trialResource+")")
 	f.Var(&o.scopes, "scope", "scope of the resources, repeatable (default "+trialScopes.String()+")")
 	f.Var(&o.clients, "client", "client as id:secret, repeatable (default in a trial: "+trialClient+":"+trialSecret+")")
+	f.Var(&o.clientHashes, "client-hash", "client as id=hash, repeatable, with the hash that idjag.HashSecret makes: a secret in -client shows in the list of processes")
 	f.Var(&o.clientKeys, "client-keys", "client that signs (private_key_jwt) as id=URL of its JWK set, repeatable")
 	f.Var(&o.publicClients, "dangerously-public-client", "client that does not authenticate, repeatable: whoever has an ID-JAG for it can redeem it")
 	f.Var((*list)(&o.config.ClientDocuments.Origins), "client-documents", "origin whose client metadata documents are accepted, repeatable")
@@ -133,7 +135,7 @@ func (o *options) setResources() error {
 }
 
 func (o *options) setClients() error {
-	if o.trial() && len(o.clients)+len(o.clientKeys)+len(o.publicClients) == 0 {
+	if o.trial() && len(o.clients)+len(o.clientHashes)+len(o.clientKeys)+len(o.publicClients) == 0 {
 		o.clients = list{trialClient + ":" + trialSecret}
 	}
 	for _, client := range o.clients {
@@ -145,6 +147,13 @@ func (o *options) setClients() error {
 		id, secret := client[:at], client[at+1:]
 		o.secrets[id] = secret
 		o.config.Clients = append(o.config.Clients, idjag.Client{ID: id, SecretHashes: []string{idjag.HashSecret(secret)}})
+	}
+	for _, client := range o.clientHashes {
+		at := strings.LastIndexByte(client, '=') // a client_id that is a URL may have others
+		if at < 1 || at == len(client)-1 {
+			return errors.New("-client-hash: use id=hash, with the hash that idjag.HashSecret makes")
+		}
+		o.config.Clients = append(o.config.Clients, idjag.Client{ID: client[:at], SecretHashes: []string{client[at+1:]}})
 	}
 	for _, client := range o.clientKeys {
 		id, address, ok := strings.Cut(client, "=")

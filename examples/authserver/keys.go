@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -61,22 +62,35 @@ func reloadOnHangup(ctx context.Context, as *idjag.Server, o *options, stderr io
 	}
 }
 
+// reload reads everything before it changes anything, so that a mistake in one
+// file leaves both as they were.
 func (o *options) reload(as *idjag.Server) error {
-	if o.policyFile != "" {
-		policy, err := o.readPolicy()
-		if err != nil {
-			return err
-		}
-		if err := as.SetPolicy(policy); err != nil {
-			return err
-		}
-	}
-	if o.keyFile == "" {
-		return nil // a new key for this run would end every token
+	policy, err := o.readPolicy()
+	if err != nil {
+		return err
 	}
 	keys, err := o.readKeys()
 	if err != nil {
 		return err
 	}
-	return as.SetKeys(keys)
+	if o.policyFile != "" {
+		if err := as.SetPolicy(policy); err != nil {
+			return err
+		}
+	}
+	if o.keyFile != "" { // a new key for this run would end every token
+		if err := as.SetKeys(keys); err != nil {
+			return errors.Join(err, o.restorePolicy(as))
+		}
+	}
+	o.config.Policy = policy
+	return nil
+}
+
+// restorePolicy puts back the policy that was in force.
+func (o *options) restorePolicy(as *idjag.Server) error {
+	if o.policyFile == "" {
+		return nil
+	}
+	return as.SetPolicy(o.config.Policy)
 }

@@ -186,19 +186,22 @@ func TestOwnProvider(t *testing.T) {
 	defer idp.Close()
 	r := start(t, "-idp", idp.Issuer(), "-resource", "https://mcp.example.com/mcp", "-scope", "a", "-scope", "b", "-scope", "c",
 		"-client", "https://client.example.com/c.json:s3cret", "-group-scopes", "cn=ops,dc=example=a,b", "-group-scopes", "nobody=c",
-		"-token-lifetime", "90s", "-audit")
-	mint := func() string {
+		"-client-hash", "a=b="+idjag.HashSecret("s3cret"), "-token-lifetime", "90s", "-audit")
+	mint := func(client string) string {
 		return idp.Mint(emamwtest.Token{
-			Subject: "carol", ClientID: "https://client.example.com/c.json", Audience: []string{r.issuer},
+			Subject: "carol", ClientID: client, Audience: []string{r.issuer},
 			Resource: "https://mcp.example.com/mcp", Scopes: []string{"a", "b", "c"},
 		})
 	}
 	status, token := post(t, r.issuer+"/token", "", url.Values{
-		"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "assertion": {mint()},
+		"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "assertion": {mint("https://client.example.com/c.json")},
 		"client_id": {"https://client.example.com/c.json"}, "client_secret": {"s3cret"},
 	})
 	if status != http.StatusOK || token["scope"] != "a b" || token["expires_in"] != 90.0 {
 		t.Errorf("answered %d %v, want a token for a and b", status, token)
+	}
+	if status, token := redeem(t, r, "a=b:s3cret", mint("a=b")); status != http.StatusOK {
+		t.Errorf("a client that is known by its hash: answered %d %v", status, token)
 	}
 	if audit := r.stderr.String(); !strings.Contains(audit, `"ema.decision":"allow"`) || strings.Contains(audit, "carol") {
 		t.Errorf("audit %s", audit)
@@ -251,8 +254,28 @@ func TestReload(t *testing.T) {
 			t.Errorf("%s was taken", mistake)
 		}
 	}
+	// A good policy beside bad keys: neither counts.
+	good := `{"rules":[{"name":"all","scopes":["files:read"],"acr_values":["three"]}]}`
+	write(policyFile, good)
+	key, err := os.ReadFile(keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(keyFile, "no key")
+	if err := o.reload(as); err == nil {
+		t.Error("a file without a key was taken")
+	}
+	write(keyFile, string(key))
+	o.nextKeyFile = keyFile // the same key in two places
+	if err := o.reload(as); err == nil {
+		t.Error("a key that is current and next was taken")
+	}
+	o.nextKeyFile = ""
 	if !strings.Contains(get(metadata), `"acr_values_supported":["two"]`) || get("/jwks") != keys {
 		t.Error("a mistake changed something")
+	}
+	if err := o.reload(as); err != nil || !strings.Contains(get(metadata), `"acr_values_supported":["three"]`) {
+		t.Errorf("after the mistakes: %v, %s", err, get(metadata))
 	}
 }
 
@@ -281,6 +304,8 @@ func TestBadFlags(t *testing.T) {
 		"empty value":              {[]string{"-resource", ""}, "-resource"},
 		"client without a secret":  {[]string{"-client", "id"}, "-client"},
 		"client with an empty one": {[]string{"-client", "id:"}, "-client"},
+		"client with no hash":      {[]string{"-client-hash", "id="}, "-client-hash"},
+		"client with a secret":     {[]string{"-client-hash", "id=s3cret"}, "SecretHashes[0]"},
 		"group without scopes":     {[]string{"-group-scopes", "g="}, "-group-scopes"},
 		"dangling group scope":     {[]string{"-group-scopes", "g=flies:read"}, "flies:read"},
 		"lifetime":                 {[]string{"-token-lifetime", "48h"}, "TokenLifetime"},
