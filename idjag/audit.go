@@ -61,13 +61,21 @@ func withheld(granted, judged []string) []string {
 }
 
 // logRefusal writes a refusal to the operator's log, with its cause: our own
-// failure as an error, everything else as routine.
+// failure as an error, of which there is a line a minute for each reason,
+// everything else as routine.
 func (s *Server) logRefusal(ctx context.Context, event string, r *refusal) {
 	level := slog.LevelInfo
+	attrs := []slog.Attr{slog.String("ema.reason", telemetry.Word(r.reason))}
 	if r.reason.Undecided() || r.reason == claims.PolicyError {
+		silenced, ok := s.failures.allow(r.reason, s.now())
+		if !ok {
+			return
+		}
+		if silenced > 0 {
+			attrs = append(attrs, slog.Int("ema.silenced", silenced))
+		}
 		level = slog.LevelError
 	}
-	attrs := []slog.Attr{slog.String("ema.reason", telemetry.Word(r.reason))}
 	if r.cause != nil {
 		attrs = append(attrs, slog.String("cause", r.cause.Error()))
 	}

@@ -45,6 +45,7 @@ type Server struct {
 
 	now       func() time.Time
 	logger    *slog.Logger
+	failures  ration              // of lines about our own
 	telemetry *telemetry.Recorder // nil: none
 }
 
