@@ -1,4 +1,4 @@
-.PHONY: check test lint bench fuzz
+.PHONY: check test lint bench soak fuzz
 
 # What the continuous integration runs.
 check:
@@ -13,6 +13,10 @@ lint:
 # Ratios to raw cryptography and to peers, in one process.
 bench:
 	cd integration && go run ./bench
+
+# An hour of traffic while everything fails in turn. It needs redis-server.
+soak:
+	cd integration && SOAK=1h REDIS_REQUIRED=1 go test -count=1 -timeout 2h -v -run TestSoak ./soak
 
 fuzz:
 	go test -run '^$$' -fuzz FuzzBodies -fuzztime 60s ./emamw

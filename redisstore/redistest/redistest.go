@@ -44,7 +44,7 @@ func Start(t testing.TB, args ...string) *Server {
 		}
 		t.Skip("redistest: redis-server is not on PATH: install the package redis-server to run this test")
 	}
-	s := &Server{Addr: freeAddress(t), t: t}
+	s := &Server{Addr: FreeAddress(t), t: t}
 	_, port, err := net.SplitHostPort(s.Addr)
 	if err != nil {
 		t.Fatal(err)
@@ -122,10 +122,10 @@ func answers(addr string) bool {
 	return err == nil && (strings.HasPrefix(line, "+PONG") || strings.HasPrefix(line, "-NOAUTH"))
 }
 
-// freeAddress returns a loopback address that was free a moment ago. Its port is
+// FreeAddress returns a loopback address that was free a moment ago. Its port is
 // below those that the system gives to outgoing connections: a client that dials
 // such a port while the server is away can be connected to itself.
-func freeAddress(t testing.TB) string {
+func FreeAddress(t testing.TB) string {
 	for range 100 {
 		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(20000+rand.IntN(12000)))
 		if err == nil {
