@@ -152,7 +152,7 @@ func (w *world) replace(i int) {
 // troubleRedis has Redis hang for a moment, die for a moment, which nobody may
 // notice, and die for longer than the replicas may go without it.
 func (w *world) troubleRedis() {
-	for w.sleep(time.Second) {
+	for w.sleep(2 * time.Second) {
 		w.loseRedis(w.redis.Kill, w.redis.Restart, maxDelay+slack+time.Second)
 		w.outages.Add(1)
 		if !w.sleep(5 * time.Second) {
