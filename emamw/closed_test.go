@@ -2,6 +2,7 @@ package emamw_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -32,61 +33,159 @@ func (b *bench) addTemplate(text, name, scope string) {
 	b.mcp.AddResourceTemplate(mcp.NewResourceTemplate(text, name, scopes.ForTemplate(scopes.Scope(scope))), b.reader)
 }
 
+// named are templates by their names: as a server may have them, and as mcp-go
+// sorts and pages them worst.
+var named = map[string][]string{
+	"one without a name":        {""},
+	"none has a name":           {"", "", "", "", ""},
+	"all have one name":         {"a", "a", "a", "a", "a"},
+	"each has its own":          {"a", "b", "c", "d", "e"},
+	"some share a name":         {"a", "b", "b", "c", "d", "e", "e"},
+	"some have none":            {"", "", "", "x", "x", "x", "y"},
+	"names that are no text":    {"", "\xff", "\xff", "\xff\xff", "\xff\xff\xff", "\xfe"},
+	"a name before every other": {"\x00", "", "\x00", "a"},
+}
+
 // mcp-go begins a page behind the last name of the one before, so templates that
-// share a name can be on no page at all, and which of them is chance. An attacker
-// would read each of them until one comes back.
-func TestTemplatesThatShareANameStayClosed(t *testing.T) {
-	const hosts = "abcde"
-	for limit := 1; limit <= 6; limit++ {
-		for range 10 {
+// share a name or have none can be on no page at all, and which of them is
+// chance. An attacker would read each of them until one comes back. All are found
+// all the same, whatever their names and wherever the pages end: each asks for
+// its own scope, and opens with it.
+func TestTemplatesAreAllFound(t *testing.T) {
+	for name, names := range named {
+		for limit := range 8 {
+			t.Run(fmt.Sprintf("%s, pages of %d", name, limit), func(t *testing.T) {
+				options := []benchOption{stateless, before(func(b *bench) {
+					for i, name := range names {
+						b.addTemplate(fmt.Sprintf("host%d:///{x}", i), name, fmt.Sprintf("scope%d", i))
+					}
+				})}
+				if limit > 0 {
+					options = append(options, serverOptions(server.WithPaginationLimit(limit)))
+				}
+				b := newBench(t, options...)
+				for i := range names {
+					read, scope := fmt.Sprintf("host%d:///x", i), fmt.Sprintf("scope%d", i)
+					b.wantAnswer(b.post(b.token(), message("resources/read", uri(read))), 403, challengeFor(scope))
+					b.wantAnswer(b.post(b.token(scope), message("resources/read", uri(read))), 200, "")
+					if b.runs(read) != 1 {
+						t.Errorf("%s was read %d times, want once", read, b.runs(read))
+					}
+				}
+				if a := b.post(b.token(), message("resources/read", uri("none:///x"))); a.Code != http.StatusOK || !strings.Contains(a.body, "not found") {
+					t.Errorf("no template matches: %d %s", a.Code, a.body)
+				}
+			})
+		}
+	}
+}
+
+// Of templates that match one URI mcp-go takes any, also where only one of them
+// is on the page: the rules of all must hold.
+func TestOverlapOnSeveralPages(t *testing.T) {
+	for limit := 1; limit <= 4; limit++ {
+		for _, name := range []string{"", "document"} {
 			b := newBench(t, stateless, serverOptions(server.WithPaginationLimit(limit)), before(func(b *bench) {
-				for _, host := range hosts {
-					b.addTemplate(string(host)+":///{x}", "document", "docs")
+				for i, text := range []string{"file:///{x}", "file:///{x}.txt", "file:///a{x}"} {
+					b.addTemplate(text, name, fmt.Sprintf("scope%d", i))
 				}
 			}))
-			for _, host := range hosts {
-				read := string(host) + ":///secret"
-				if a := b.post(b.token(), message("resources/read", uri(read))); a.Code != http.StatusForbidden || b.runs(read) != 0 {
-					t.Fatalf("pages of %d: %s without its scope: %d %s", limit, read, a.Code, a.body)
+			read := message("resources/read", uri("file:///ab.txt"))
+			for _, held := range [][]string{nil, {"scope0"}, {"scope1", "scope2"}, {"scope0", "scope2"}, {"scope0", "scope1"}} {
+				if a := b.post(b.token(held...), read); a.Code != http.StatusForbidden || b.runs("file:///ab.txt") != 0 {
+					t.Errorf("pages of %d, with %q: %d %s", limit, held, a.Code, a.body)
+				}
+			}
+			b.wantAnswer(b.post(b.token("scope0", "scope1", "scope2"), read), 200, "")
+		}
+	}
+}
+
+// The templates of a session are found beside those of the server, and one that
+// both have is the session's: mcp-go looks there first.
+func TestTemplatesOfASessionOnSeveralPages(t *testing.T) {
+	for limit := 1; limit <= 7; limit++ {
+		b := newBench(t, serverOptions(server.WithPaginationLimit(limit)), before(func(b *bench) {
+			for _, host := range []string{"both", "server1", "server2"} {
+				b.addTemplate(host+":///{x}", "", "server")
+			}
+		}))
+		session := &desk{templates: map[string]server.ServerResourceTemplate{"broken": {}}}
+		for _, host := range []string{"both", "own1", "own2"} {
+			session.templates[host+":///{x}"] = server.ServerResourceTemplate{Template: mcp.NewResourceTemplate(host+":///{x}", "", scopes.ForTemplate(scopes.Scope("own"))), Handler: b.reader}
+		}
+		for host, scope := range map[string]string{"both": "own", "own1": "own", "own2": "own", "server1": "server", "server2": "server"} {
+			read := host + ":///x"
+			for held, runs := range map[string]int{"none": 0, scope: 1} {
+				b.mu.Lock()
+				clear(b.ran)
+				b.mu.Unlock()
+				b.mcp.HandleMessage(b.mcp.WithContext(user(held), session), []byte(message("resources/read", uri(read))))
+				if b.runs(read) != runs {
+					t.Errorf("pages of %d: %s with %s was read %d times, want %d", limit, read, held, b.runs(read), runs)
 				}
 			}
 		}
 	}
 }
 
-// A template may have no name, and its page then ends where the list begins: no
-// cursor leads on. The search ends all the same, and nothing is read.
-func TestTemplatesWithoutANameStayClosed(t *testing.T) {
-	for limit := 1; limit <= 3; limit++ {
-		b := newBench(t, stateless, serverOptions(server.WithPaginationLimit(limit)), before(func(b *bench) {
-			for host, name := range map[string]string{"a": "", "b": "x", "c": "x", "d": "x"} {
-				b.addTemplate(host+":///{x}", name, "docs")
-			}
-		}))
-		for _, host := range "abcd" {
-			read := string(host) + ":///secret"
-			if a := b.post(b.token(), message("resources/read", uri(read))); b.runs(read) != 0 {
-				t.Errorf("pages of %d: %s without its scope: %d %s", limit, read, a.Code, a.body)
+// The list that the gate asks for is a message which the server's own hooks see.
+// One that answers it with messages of its own must not have them pass for the
+// gate's: an attacker needs only a hook that looks something up.
+func TestHookAsksDuringTheListing(t *testing.T) {
+	var b *bench
+	asking := false
+	hooks := &server.Hooks{}
+	hooks.AddAfterListResourceTemplates(func(ctx context.Context, _ any, _ *mcp.ListResourceTemplatesRequest, _ *mcp.ListResourceTemplatesResult) {
+		if !asking {
+			return
+		}
+		asking = false // what it asks makes the gate list once more
+		for _, d := range doors {
+			b.mcp.HandleMessage(ctx, []byte(message(d.method, d.params)))
+		}
+	})
+	b = newBench(t, stateless, serverOptions(server.WithHooks(hooks)), before(furnish))
+	for token, challenge := range map[string]string{b.token(): challengeFor("text"), b.token("text"): ""} {
+		asking = true
+		status := http.StatusForbidden
+		if challenge == "" {
+			status = http.StatusOK
+		}
+		b.wantAnswer(b.post(token, message("resources/read", uri("file:///a.txt"))), status, challenge)
+		for _, d := range doors {
+			if d.runs != "" && b.runs(d.runs) != 0 && d.scopes != "text" {
+				t.Errorf("%s ran without its scope", d.name)
 			}
 		}
 	}
+	if asking || b.runs("file:///a.txt") != 2 {
+		t.Errorf("the hook asked for nothing: the test proves nothing, %d", b.runs("file:///a.txt"))
+	}
 }
 
-// Where pages of the list overlap at a name that several templates share, all of
-// them are found, and whoever has their scope reads them.
-func TestTemplatesOnSeveralPagesOpen(t *testing.T) {
-	for limit := 3; limit <= 8; limit++ {
-		b := newBench(t, stateless, serverOptions(server.WithPaginationLimit(limit)), before(func(b *bench) {
-			for i, name := range []string{"a", "b", "b", "c", "d", "e", "e"} {
-				b.addTemplate(fmt.Sprintf("host%d:///{x}", i), name, fmt.Sprintf("scope%d", i))
-			}
+// A hook of the server's own that cuts its list, and says that it is complete,
+// cuts no rule from a decision.
+func TestHookThatCutsTheList(t *testing.T) {
+	hooks := &server.Hooks{}
+	hooks.AddBeforeListResourceTemplates(func(_ context.Context, _ any, m *mcp.ListResourceTemplatesRequest) {
+		if m.Params.Cursor == "" {
+			m.Params.Cursor = mcp.Cursor(base64.StdEncoding.EncodeToString([]byte("strict")))
+		}
+	})
+	hooks.AddAfterListResourceTemplates(func(_ context.Context, _ any, _ *mcp.ListResourceTemplatesRequest, r *mcp.ListResourceTemplatesResult) {
+		r.NextCursor = ""
+	})
+	for limit := 1; limit <= 3; limit++ {
+		b := newBench(t, stateless, serverOptions(server.WithHooks(hooks), server.WithPaginationLimit(limit)), before(func(b *bench) {
+			b.addTemplate("file:///{x}.txt", "strict", "strict")
+			b.addTemplate("file:///{x}", "work", "lax")
 		}))
-		for i := range 7 {
-			read, scope := fmt.Sprintf("host%d:///x", i), fmt.Sprintf("scope%d", i)
-			b.wantAnswer(b.post(b.token(), message("resources/read", uri(read))), 403, challengeFor(scope))
-			if a := b.post(b.token(scope), message("resources/read", uri(read))); a.Code != http.StatusOK || b.runs(read) != 1 {
-				t.Errorf("pages of %d: %s with its scope: %d %s", limit, read, a.Code, a.body)
-			}
+		for range 20 {
+			b.wantAnswer(b.post(b.token("lax"), message("resources/read", uri("file:///a.txt"))), 403, "")
+		}
+		if b.runs("file:///a.txt") != 0 {
+			t.Error("it was read by the rule of one template of two")
 		}
 	}
 }
@@ -143,6 +242,36 @@ func TestListingThatFailsCloses(t *testing.T) {
 	}
 }
 
+// The same when it refuses one of the messages that several pages take: what was
+// found until then is not all.
+func TestListingThatFailsMidwayCloses(t *testing.T) {
+	for refused := 1; refused <= 4; refused++ {
+		count := 0
+		hooks := &server.Hooks{}
+		hooks.AddOnRequestInitialization(func(_ context.Context, _ any, message any) error {
+			if strings.Contains(fmt.Sprintf("%s", message), string(mcp.MethodResourcesTemplatesList)) {
+				if count++; count == refused {
+					return errors.New("too many requests")
+				}
+			}
+			return nil
+		})
+		b := newBench(t, stateless, serverOptions(server.WithHooks(hooks), server.WithPaginationLimit(1)), before(func(b *bench) {
+			b.addTemplate("file:///{x}", "document", "lax")
+			b.addTemplate("file:///{x}.txt", "document", "strict")
+		}))
+		for range 20 {
+			count = 0
+			if a := b.post(b.token("lax"), message("resources/read", uri("file:///a.txt"))); a.Code != http.StatusForbidden || b.runs("file:///a.txt") != 0 {
+				t.Fatalf("message %d refused: %d %s", refused, a.Code, a.body)
+			}
+		}
+		if count != refused {
+			t.Errorf("%d messages, want %d: the test proves nothing", count, refused)
+		}
+	}
+}
+
 // A hook that writes another URI into the request after the decision cannot lead
 // it to a resource that was not decided on.
 func TestHookRewritesTheURI(t *testing.T) {
@@ -161,6 +290,33 @@ func TestHookRewritesTheURI(t *testing.T) {
 	}
 	b.post(b.token("fixed"), message("resources/read", uri("file:///fixed")))
 	if b.runs("file:///fixed") != 1 {
+		t.Error("with its scope it was not read")
+	}
+}
+
+// A server that replaces its resources takes them out and puts them back. What was
+// decided meanwhile by the rule of a template that matches the same URI is not
+// good for the resource.
+func TestResourceComesBackAfterTheDecision(t *testing.T) {
+	var b *bench
+	hooks := &server.Hooks{}
+	hooks.AddBeforeReadResource(func(_ context.Context, _ any, m *mcp.ReadResourceRequest) {
+		if m.Params.URI == "file:///strict" {
+			b.mcp.SetResources(server.ServerResource{Resource: mcp.NewResource("file:///strict", "strict", scopes.ForResource(scopes.Scope("strict"))), Handler: b.reader})
+		}
+	})
+	b = newBench(t, stateless, serverOptions(server.WithHooks(hooks)), before(func(b *bench) {
+		b.addTemplate("file:///{x}", "lax", "lax")
+	}))
+	for range 2 {
+		b.post(b.token("lax"), message("resources/read", uri("file:///strict")))
+		if b.runs("file:///strict") != 0 {
+			t.Fatal("it was read by the rule of a template")
+		}
+	}
+	b.wantAnswer(b.post(b.token("lax"), message("resources/read", uri("file:///other"))), 200, "")
+	b.wantAnswer(b.post(b.token("strict"), message("resources/read", uri("file:///strict"))), 200, "")
+	if b.runs("file:///strict") != 1 || b.runs("file:///other") != 1 {
 		t.Error("with its scope it was not read")
 	}
 }

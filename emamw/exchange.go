@@ -41,7 +41,7 @@ type exchange struct {
 	pending call          // what a filter is to decide on
 	ran     mcp.MCPMethod // of what was let through
 	rules   ruleSet       // of the same
-	uris    []string      // of resources whose handlers may run
+	reads   []approval    // what handlers of resources may run for
 	stand   standIn
 
 	status   int // of the answer; 0 before it
@@ -65,6 +65,13 @@ type call struct {
 	request   any // the JSON-RPC id
 	method    mcp.MCPMethod
 	arguments map[string]any
+}
+
+// approval is of one URI, which was decided on as a resource's own or as one that
+// templates match.
+type approval struct {
+	uri   string
+	fixed bool
 }
 
 // standIn is what a refused message names in place of what it asked for. mcp-go
@@ -159,18 +166,18 @@ func (x *exchange) rulesOf(tool string) (ruleSet, bool) {
 
 // approve lets the handler of a resource run, also for a message that a handler
 // sends into the server.
-func (x *exchange) approve(uri string) {
+func (x *exchange) approve(read approval) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if !slices.Contains(x.uris, uri) {
-		x.uris = append(x.uris, uri)
+	if !slices.Contains(x.reads, read) {
+		x.reads = append(x.reads, read)
 	}
 }
 
-func (x *exchange) isApproved(uri string) bool {
+func (x *exchange) isApproved(read approval) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return slices.Contains(x.uris, uri)
+	return slices.Contains(x.reads, read)
 }
 
 // conceal replaces a name in mcp-go's answer by the one that was asked for.

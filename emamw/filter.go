@@ -12,6 +12,9 @@ import (
 // would run, and for each tools/list, with all of them. A tool that it leaves
 // out does not run.
 func (g *Guard) filterTools(ctx context.Context, tools []mcp.Tool) []mcp.Tool {
+	if l := glanceFrom(ctx); l != nil && l.guard == g && l.tools {
+		return tools
+	}
 	return filter(ctx, g, g.toolsAre, tools)
 }
 
@@ -23,7 +26,7 @@ func (g *Guard) filterPrompts(ctx context.Context, prompts []mcp.Prompt) []mcp.P
 // filter decides on the one item that is asked for, or on a list. mcp-go hands
 // over a slice of its own, so it is filtered in place.
 func filter[T any](ctx context.Context, g *Guard, k *kind[T], items []T) []T {
-	a, ok := g.asks(ctx)
+	a, ok := g.asks(ctx, nil)
 	if !ok {
 		return items
 	}
@@ -32,10 +35,7 @@ func filter[T any](ctx context.Context, g *Guard, k *kind[T], items []T) []T {
 	} else if own && c.method == k.list {
 		defer a.settle()
 		if !g.hide {
-			for i := range items {
-				k.show(&items[i])
-			}
-			return items
+			return k.showAll(items)
 		}
 		return decideEach(g, k, a, items, true)
 	}

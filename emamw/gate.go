@@ -67,15 +67,18 @@ type asked struct {
 }
 
 // asks returns who asks, and false when the message is not the gate's business:
-// its own, or one of another server that shares the hooks.
-func (g *Guard) asks(ctx context.Context) (asked, bool) {
-	if s := server.ServerFromContext(ctx); s != nil && s != g.server {
-		return asked{}, false
-	}
-	if l := glanceFrom(ctx); l != nil && l.guard == g {
+// its own, or one of another server that shares the hooks. Filters do not know
+// the message's id, and give nil.
+func (g *Guard) asks(ctx context.Context, id any) (asked, bool) {
+	if s := server.ServerFromContext(ctx); s != nil && s != g.server || g.glances(ctx, id) {
 		return asked{}, false
 	}
 	if x := exchangeFrom(ctx); x != nil {
+		if x.guard == g && glanceFrom(ctx) != nil {
+			// What a hook sends while the gate looks around: the same caller's, but
+			// it is not what the exchange will answer.
+			return asked{principal: x.id.principal, caller: x.id.caller}, true
+		}
 		if x.guard == g {
 			return asked{principal: x.id.principal, caller: x.id.caller, x: x}, true
 		}
@@ -107,9 +110,9 @@ func (a *asked) deny(d scopes.Decision) {
 }
 
 // approve lets the handler of a resource run.
-func (a *asked) approve(uri string) {
+func (a *asked) approve(read approval) {
 	if a.x != nil {
-		a.x.approve(uri)
+		a.x.approve(read)
 	}
 }
 
@@ -120,8 +123,8 @@ func (a *asked) conceal(name, original string) {
 	}
 }
 
-func (g *Guard) onRequestInitialization(ctx context.Context, _ any, _ any) error {
-	if a, ok := g.asks(ctx); ok && a.x != nil {
+func (g *Guard) onRequestInitialization(ctx context.Context, id any, _ any) error {
+	if a, ok := g.asks(ctx, id); ok && a.x != nil {
 		a.x.see()
 	}
 	return nil
@@ -130,7 +133,7 @@ func (g *Guard) onRequestInitialization(ctx context.Context, _ any, _ any) error
 // onBeforeAny decides on everything but tools and prompts, whose filters do.
 // message is the pointer that the handler goes on to read.
 func (g *Guard) onBeforeAny(ctx context.Context, id any, method mcp.MCPMethod, message any) {
-	a, ok := g.asks(ctx)
+	a, ok := g.asks(ctx, id)
 	if !ok {
 		return
 	}
@@ -218,8 +221,8 @@ func promptArguments(m *mcp.GetPromptRequest) map[string]any {
 
 // onError lets an answer out that mcp-go gave before the gate was asked: an
 // unknown name, parameters that it could not read.
-func (g *Guard) onError(ctx context.Context, _ any, _ mcp.MCPMethod, _ any, _ error) {
-	if a, ok := g.asks(ctx); ok {
+func (g *Guard) onError(ctx context.Context, id any, _ mcp.MCPMethod, _ any, _ error) {
+	if a, ok := g.asks(ctx, id); ok {
 		a.settle()
 	}
 }
@@ -238,14 +241,14 @@ func (g *Guard) onUnregisterSession(_ context.Context, session server.ClientSess
 	g.sessions.legacy.Delete(session.SessionID())
 }
 
-func (g *Guard) onAfterInitialize(ctx context.Context, _ any, _ *mcp.InitializeRequest, result *mcp.InitializeResult) {
-	if _, ok := g.asks(ctx); ok {
+func (g *Guard) onAfterInitialize(ctx context.Context, id any, _ *mcp.InitializeRequest, result *mcp.InitializeResult) {
+	if _, ok := g.asks(ctx, id); ok {
 		result.Capabilities.Extensions = withExtension(result.Capabilities.Extensions)
 	}
 }
 
-func (g *Guard) onAfterDiscover(ctx context.Context, _ any, _ *mcp.DiscoverRequest, result *mcp.DiscoverResult) {
-	if _, ok := g.asks(ctx); ok {
+func (g *Guard) onAfterDiscover(ctx context.Context, id any, _ *mcp.DiscoverRequest, result *mcp.DiscoverResult) {
+	if _, ok := g.asks(ctx, id); ok {
 		result.Capabilities.Extensions = withExtension(result.Capabilities.Extensions)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
 )
 
 // glanceKey marks a message of the gate's own into the server, by which it finds
@@ -14,11 +15,14 @@ import (
 // server's own hooks see that message, the gate lets it pass.
 type glanceKey struct{}
 
-// glance is what such a message found.
+// glance is such a message, and what it found.
 type glance struct {
 	guard     *Guard
+	tools     bool       // it asks for tools
+	cursor    mcp.Cursor // that it asks for
 	seen      bool
 	templates []mcp.ResourceTemplate
+	next      mcp.Cursor
 }
 
 func glanceFrom(ctx context.Context) *glance {
@@ -26,53 +30,141 @@ func glanceFrom(ctx context.Context) *glance {
 	return l
 }
 
+// glances reports whether a message is the gate's own. The context alone does not
+// tell: a hook that sees that message may send another with the context of it.
+func (g *Guard) glances(ctx context.Context, id any) bool {
+	l := glanceFrom(ctx)
+	return l != nil && l.guard == g && id == any(nowhere)
+}
+
 // onGlance takes a list of templates before the hooks of the server's own, which
 // may leave out of lists what a read still reaches.
-func (g *Guard) onGlance(ctx context.Context, _ any, _ *mcp.ListResourceTemplatesRequest, result *mcp.ListResourceTemplatesResult) {
-	if l := glanceFrom(ctx); l != nil && l.guard == g {
-		l.seen, l.templates = true, slices.Clone(result.ResourceTemplates)
+func (g *Guard) onGlance(ctx context.Context, id any, request *mcp.ListResourceTemplatesRequest, result *mcp.ListResourceTemplatesResult) {
+	if l := glanceFrom(ctx); g.glances(ctx, id) && request.Params.Cursor == l.cursor {
+		l.seen, l.templates, l.next = true, slices.Clone(result.ResourceTemplates), result.NextCursor
 	}
 }
 
 // templates returns the templates of the server, and those of the session. It is
-// not complete when the server did not answer, or when they cannot all be seen.
-//
-// mcp-go cuts its lists after a name, and begins the next page behind that name:
-// of several templates with one name, some would be on no page. So each next page
-// begins with the last name again, and all that share it are taken from there.
+// not complete when the server did not answer as mcp-go does.
 func (g *Guard) templates(ctx context.Context) (found []mcp.ResourceTemplate, complete bool) {
-	cursor := ""
-	for {
-		l := &glance{guard: g}
-		next, ok := g.look(ctx, l, mcp.MethodResourcesTemplatesList, cursor)
-		if !ok || !l.seen {
-			return found, false
-		}
-		if len(l.templates) == 0 {
-			return found, true
-		}
-		last := l.templates[len(l.templates)-1].Name
-		if next == "" {
-			// mcp-go's cursor is the last name: where that is empty, a page looks
-			// like the last one although there may be more.
-			return append(found, l.templates...), last != "" || len(found) == 0 && len(l.templates) == 1
-		}
-		before := slices.IndexFunc(l.templates, func(t mcp.ResourceTemplate) bool { return t.Name == last })
-		if before == 0 || l.templates[before-1].Name == "" {
-			return append(found, l.templates...), false // a page of one name, or of none: no cursor leads past it
-		}
-		found = append(found, l.templates[:before]...)
-		cursor = base64.StdEncoding.EncodeToString([]byte(l.templates[before-1].Name))
+	page, last, ok := g.page(ctx, "")
+	if !ok || last {
+		return page, ok
 	}
+	return g.allTemplates(ctx, page)
+}
+
+// allTemplates finds what pages of the list leave out. mcp-go cuts a page behind
+// a name, and begins the next one behind that name: of templates that share a
+// name, or have none, some can be on no page at all.
+//
+// But the list is that of a session, whose templates stand in for the server's.
+// So it is asked for once more in a session that has all templates which are
+// known already, under a name behind every other, and the page has room for the
+// ones that are not. When a page shows nothing new, there is nothing new.
+func (g *Guard) allTemplates(ctx context.Context, page []mcp.ResourceTemplate) (found []mcp.ResourceTemplate, complete bool) {
+	l := newLookout(ctx)
+	found = l.note(found, page)
+	if own, ok := l.ClientSession.(server.SessionWithResourceTemplates); ok {
+		for _, template := range own.GetSessionResourceTemplates() {
+			found = l.note(found, []mcp.ResourceTemplate{template.Template})
+		}
+	}
+	ctx = g.server.WithContext(ctx, l)
+	for _, cursor := range [...]mcp.Cursor{"", behindKnown} {
+		for news := true; news; {
+			page, last, ok := g.page(ctx, cursor)
+			if !ok {
+				return found, false
+			}
+			before := len(found)
+			found = l.note(found, page)
+			if news = len(found) > before; last && !news {
+				return found, true
+			}
+		}
+	}
+	return found, true
+}
+
+// knownName is that of a template which was seen before. No template has it, for
+// nobody can guess it. It is no UTF-8, so every text comes before it, and what
+// comes behind it nevertheless is asked for with behindKnown.
+var knownName = "\xff" + nowhere
+
+var behindKnown = mcp.Cursor(base64.StdEncoding.EncodeToString([]byte(knownName)))
+
+// lookout is a session as another, but for its templates.
+type lookout struct {
+	server.ClientSession
+	known map[string]server.ServerResourceTemplate
+}
+
+func newLookout(ctx context.Context) *lookout {
+	session := server.ClientSessionFromContext(ctx)
+	if session == nil {
+		session = noSession{}
+	}
+	return &lookout{session, map[string]server.ServerResourceTemplate{}}
+}
+
+// note appends to found what it did not know yet.
+func (l *lookout) note(found, page []mcp.ResourceTemplate) []mcp.ResourceTemplate {
+	for _, template := range page {
+		if template.URITemplate == nil {
+			continue // no read matches it
+		}
+		text := template.URITemplate.Raw()
+		if _, known := l.known[text]; known {
+			continue
+		}
+		found = append(found, template)
+		template.Name = knownName
+		l.known[text] = server.ServerResourceTemplate{Template: template}
+	}
+	return found
+}
+
+// GetSessionResourceTemplates and SetSessionResourceTemplates make the lookout a
+// [server.SessionWithResourceTemplates].
+func (l *lookout) GetSessionResourceTemplates() map[string]server.ServerResourceTemplate {
+	return l.known
+}
+
+// SetSessionResourceTemplates does nothing: it is mcp-go's to call for a session
+// that is registered.
+func (*lookout) SetSessionResourceTemplates(map[string]server.ServerResourceTemplate) {}
+
+// noSession stands for that of a message which has none.
+type noSession struct{}
+
+func (noSession) Initialize()                                         {}
+func (noSession) Initialized() bool                                   { return false }
+func (noSession) NotificationChannel() chan<- mcp.JSONRPCNotification { return nil }
+func (noSession) SessionID() string                                   { return "" }
+
+// page asks for one page of the list of templates. It is the last one when mcp-go
+// names no next page and a page behind it would have a name: the cursor is the
+// last name, so behind a template without one there seems to be no page.
+func (g *Guard) page(ctx context.Context, cursor mcp.Cursor) (page []mcp.ResourceTemplate, last, ok bool) {
+	l := &glance{guard: g, cursor: cursor}
+	message := firstPage
+	if cursor != "" {
+		message = lookMessage(mcp.MethodResourcesTemplatesList, cursor)
+	}
+	g.server.HandleMessage(context.WithValue(ctx, glanceKey{}, l), message)
+	n := len(l.templates)
+	return l.templates, l.next == "" && (n == 0 || l.templates[n-1].Name != ""), l.seen
 }
 
 // tools returns the tools of the server, task tools included, as far as its own
 // filters show them.
 func (g *Guard) tools(ctx context.Context) (found []mcp.Tool) {
-	l := &glance{guard: g}
-	message := lookMessage(mcp.MethodToolsList, "")
+	ctx = context.WithValue(ctx, glanceKey{}, &glance{guard: g, tools: true})
+	cursor := mcp.Cursor("")
 	for {
-		response, ok := g.server.HandleMessage(context.WithValue(ctx, glanceKey{}, l), message).(mcp.JSONRPCResponse)
+		response, ok := g.server.HandleMessage(ctx, lookMessage(mcp.MethodToolsList, cursor)).(mcp.JSONRPCResponse)
 		if !ok {
 			return found
 		}
@@ -81,24 +173,16 @@ func (g *Guard) tools(ctx context.Context) (found []mcp.Tool) {
 			return found
 		}
 		found = append(found, page.Tools...)
-		if page.NextCursor == "" {
+		if cursor = page.NextCursor; cursor == "" {
 			return found
 		}
-		message = lookMessage(mcp.MethodToolsList, string(page.NextCursor))
 	}
 }
 
-// look sends one message and returns the cursor of the next page.
-func (g *Guard) look(ctx context.Context, l *glance, method mcp.MCPMethod, cursor string) (next mcp.Cursor, ok bool) {
-	response, ok := g.server.HandleMessage(context.WithValue(ctx, glanceKey{}, l), lookMessage(method, cursor)).(mcp.JSONRPCResponse)
-	if !ok {
-		return "", false
-	}
-	page, ok := response.Result.(mcp.ListResourceTemplatesResult)
-	return page.NextCursor, ok
-}
+// firstPage is the message that most reads need, made once.
+var firstPage = lookMessage(mcp.MethodResourcesTemplatesList, "")
 
-func lookMessage(method mcp.MCPMethod, cursor string) json.RawMessage {
+func lookMessage(method mcp.MCPMethod, cursor mcp.Cursor) json.RawMessage {
 	message, err := json.Marshal(map[string]any{
 		"jsonrpc": mcp.JSONRPC_VERSION,
 		"id":      nowhere, // nobody can cancel it

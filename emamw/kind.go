@@ -54,3 +54,14 @@ func (k *kind[T]) show(item *T) {
 		k.annotate(item, central)
 	}
 }
+
+// showAll is show for a list, of which nothing is looked at when there are no
+// central rules.
+func (k *kind[T]) showAll(items []T) []T {
+	if len(k.central) > 0 {
+		for i := range items {
+			k.show(&items[i])
+		}
+	}
+	return items
+}

@@ -40,8 +40,8 @@ func keepPrivate(result *mcp.CacheableResult) {
 	result.SetCacheHints(ttl, mcp.CacheScopePrivate)
 }
 
-func (g *Guard) onAfterListResources(ctx context.Context, _ any, _ *mcp.ListResourcesRequest, result *mcp.ListResourcesResult) {
-	a, ok := g.asks(ctx)
+func (g *Guard) onAfterListResources(ctx context.Context, id any, _ *mcp.ListResourcesRequest, result *mcp.ListResourcesResult) {
+	a, ok := g.asks(ctx, id)
 	if !ok {
 		return
 	}
@@ -59,8 +59,8 @@ func (g *Guard) onAfterListResources(ctx context.Context, _ any, _ *mcp.ListReso
 	}
 }
 
-func (g *Guard) onAfterListTemplates(ctx context.Context, _ any, _ *mcp.ListResourceTemplatesRequest, result *mcp.ListResourceTemplatesResult) {
-	a, ok := g.asks(ctx)
+func (g *Guard) onAfterListTemplates(ctx context.Context, id any, _ *mcp.ListResourceTemplatesRequest, result *mcp.ListResourceTemplatesResult) {
+	a, ok := g.asks(ctx, id)
 	if !ok {
 		return
 	}
@@ -87,6 +87,9 @@ func (g *Guard) onAfterListTemplates(ctx context.Context, _ any, _ *mcp.ListReso
 // visible returns what this caller is to see of a list. The list itself is not
 // changed: a hook of the server's own may have kept it.
 func visible[T any](g *Guard, a asked, items []T, rules func(*T) ruleSet, show func(*T)) []T {
+	if !g.hide && a.principal != nil && len(g.rules.resources) == 0 {
+		return items
+	}
 	shown := make([]T, 0, len(items))
 	for _, item := range items {
 		if g.hide || a.principal == nil {
@@ -100,8 +103,8 @@ func visible[T any](g *Guard, a asked, items []T, rules func(*T) ruleSet, show f
 	return shown
 }
 
-func (g *Guard) onAfterListTasks(ctx context.Context, _ any, _ *mcp.ListTasksRequest, result *mcp.ListTasksResult) {
-	a, ok := g.asks(ctx)
+func (g *Guard) onAfterListTasks(ctx context.Context, id any, _ *mcp.ListTasksRequest, result *mcp.ListTasksResult) {
+	a, ok := g.asks(ctx, id)
 	if !ok {
 		return
 	}

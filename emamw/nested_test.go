@@ -2,6 +2,8 @@ package emamw_test
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -148,7 +150,15 @@ func TestBehindAnotherGuard(t *testing.T) {
 // must not pass for the other guard's own message.
 func TestGlanceIsGoodForOneGuard(t *testing.T) {
 	inner := newBench(t, before(furnish))
+	listed := ""
 	hooks := &server.Hooks{}
+	hooks.AddOnRequestInitialization(func(ctx context.Context, _ any, m any) error { // as a gateway would
+		if raw, ok := m.(json.RawMessage); ok && strings.Contains(string(raw), "templates/list") {
+			text, err := json.Marshal(inner.mcp.HandleMessage(ctx, raw))
+			listed += fmt.Sprint(string(text), err)
+		}
+		return nil
+	})
 	hooks.AddAfterListResourceTemplates(func(ctx context.Context, _ any, _ *mcp.ListResourceTemplatesRequest, _ *mcp.ListResourceTemplatesResult) {
 		for _, d := range doors {
 			inner.mcp.HandleMessage(ctx, []byte(message(d.method, d.params)))
@@ -160,5 +170,8 @@ func TestGlanceIsGoodForOneGuard(t *testing.T) {
 		if d.runs != "" && inner.runs(d.runs) != 0 {
 			t.Errorf("%s ran for nobody", d.name)
 		}
+	}
+	if listed == "" || strings.Contains(listed, "file:///") {
+		t.Errorf("nobody lists %s", listed)
 	}
 }

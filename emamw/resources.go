@@ -29,7 +29,7 @@ func (g *Guard) gateRead(ctx context.Context, a asked, m *mcp.ReadResourceReques
 	g.record(ctx, a, a.resource(mcp.MethodResourcesRead, &set), decision, &set)
 	switch {
 	case decision.Allowed:
-		a.approve(uri)
+		a.approve(approval{uri, set.fixed})
 		a.settle()
 	case g.hide:
 		g.readNothing(a, m)
@@ -165,7 +165,7 @@ func (a *asked) resource(method mcp.MCPMethod, set *ruleSet) access {
 func (g *Guard) resourceRules(ctx context.Context, uri string) (set ruleSet) {
 	central := g.rules.central(uri)
 	if meta, ok := g.fixedResource(ctx, uri); ok {
-		set.name = uri
+		set.name, set.fixed = uri, true
 		set.item(g, meta, central...)
 		return set
 	}
@@ -206,7 +206,7 @@ var errNotApproved = errors.New("emamw: this read was not approved")
 // request after the decision, and where the hooks were replaced.
 func (g *Guard) guardResource(next server.ResourceHandlerFunc) server.ResourceHandlerFunc {
 	return func(ctx context.Context, request mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
-		a, ok := g.asks(ctx)
+		a, ok := g.asks(ctx, nil)
 		if ok && !g.approved(ctx, &a, request.Params.URI) {
 			g.recordNotApproved(ctx, a, request.Params.URI)
 			return nil, errNotApproved
@@ -217,9 +217,17 @@ func (g *Guard) guardResource(next server.ResourceHandlerFunc) server.ResourceHa
 
 // approved reports whether gateRead let this URI through. Without an exchange
 // nothing could note that, and it is decided once more.
+//
+// A URI that templates match may have become a resource's own since: whoever
+// replaces all resources of a server takes them out first, and an attacker would
+// read on until one request falls between.
 func (g *Guard) approved(ctx context.Context, a *asked, uri string) bool {
 	if a.x != nil {
-		return a.x.isApproved(uri)
+		if a.x.isApproved(approval{uri, true}) {
+			return true
+		}
+		_, fixed := g.fixedResource(ctx, uri)
+		return !fixed && a.x.isApproved(approval{uri, false})
 	}
 	set := g.resourceRules(ctx, uri)
 	return g.decide(a.principal, map[string]any{"uri": uri}, &set).Allowed

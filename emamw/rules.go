@@ -83,6 +83,7 @@ func baseRule(tokens []string) scopes.Rule {
 // annotation, so the first has its own place and no memory is needed for it.
 type ruleSet struct {
 	name  string // of a resource: its registered URI or template
+	fixed bool   // it is that of a resource, and not of templates that match
 	first scopes.Rule
 	more  []scopes.Rule
 	count int

@@ -90,12 +90,12 @@ func (t *tasks) owns(id, caller string) bool {
 
 // onAfterCallTool notes whose a new task is. The client learns its id only
 // afterwards, so nobody can ask for it before.
-func (g *Guard) onAfterCallTool(ctx context.Context, _ any, request *mcp.CallToolRequest, result any) {
+func (g *Guard) onAfterCallTool(ctx context.Context, id any, request *mcp.CallToolRequest, result any) {
 	created, ok := result.(*mcp.CreateTaskResult)
 	if !ok {
 		return
 	}
-	a, ok := g.asks(ctx)
+	a, ok := g.asks(ctx, id)
 	if !ok || a.principal == nil {
 		return
 	}
