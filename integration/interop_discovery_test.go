@@ -69,7 +69,7 @@ func mockServerWith(t *testing.T, slash bool) generation {
 }
 
 // A program without metadata needs the address of its keys.
-func TestProgramWithoutMetadata(t *testing.T) {
+func TestProgramsWithoutMetadata(t *testing.T) {
 	p := startFosite(t, fositeConfig{Metadata: []string{"/elsewhere"}, Audiences: []string{files}})
 	token := p.signIn(t, "alice", files)["access_token"].(string)
 	trusted := with(p.issuer, oryPreset, noSource)

@@ -67,7 +67,9 @@ func TestFositeTokensRefused(t *testing.T) {
 	tokens := p.signIn(t, "alice", files)
 	access, idToken := tokens["access_token"].(string), tokens["id_token"].(string)
 	configured := with(p.issuer, oryPreset, noSource)
+	nameless := startFosite(t, fositeConfig{NoIssuer: true, Audiences: []string{files}})
 	refusals{
+		"without an issuer":  {nameless.signIn(t, "alice", files)["access_token"].(string), claims.ClaimMissing},
 		"for another server": {p.signIn(t, "alice", "https://reports.example.com")["access_token"].(string), claims.AudienceMismatch},
 		"for nobody":         {p.signIn(t, "alice")["access_token"].(string), claims.ClaimMissing}, // an empty aud
 	}.check(t, configured)

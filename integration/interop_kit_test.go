@@ -158,6 +158,7 @@ type fositeConfig struct {
 	Client    map[string]string `json:"client"`
 	Audiences []string          `json:"audiences"`
 	Scopes    string            `json:"scopes,omitempty"`
+	NoIssuer  bool              `json:"no_iss,omitempty"`
 	NoKeyID   bool              `json:"no_kid,omitempty"`
 	ClientID  bool              `json:"client_id,omitempty"`
 	Type      string            `json:"typ,omitempty"`

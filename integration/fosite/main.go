@@ -29,6 +29,7 @@ type config struct {
 	Audiences []string `json:"audiences"` // that the client may ask for
 
 	Scopes   string `json:"scopes"`    // "list", "string" or "both"; default: fosite's, which is a list
+	NoIssuer bool   `json:"no_iss"`    // leave fosite's default for iss, which is none
 	NoKeyID  bool   `json:"no_kid"`    // sign with a bare key, which has no kid
 	Seconds  int    `json:"seconds"`   // that access tokens live; default: fosite's, an hour
 	ClientID bool   `json:"client_id"` // put it into access tokens

@@ -67,6 +67,9 @@ func (p *provider) compose(store *storage.MemoryStore) fosite.OAuth2Provider {
 			"list": jwt.JWTScopeFieldList, "string": jwt.JWTScopeFieldString, "both": jwt.JWTScopeFieldBoth,
 		}[p.config.Scopes],
 	}
+	if p.config.NoIssuer {
+		cfg.AccessTokenIssuer = ""
+	}
 	key := func(context.Context) (any, error) {
 		if p.config.NoKeyID {
 			return p.key.Key, nil
