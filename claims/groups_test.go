@@ -231,5 +231,11 @@ func TestGroupsLookupBound(t *testing.T) {
 		if got := d.calls.Load(); got != 12 {
 			t.Errorf("%d calls, want 12", got)
 		}
+		for i := range 10 { // at most two of them are remembered
+			_, _ = m.Map(t.Context(), parse(t, string(edited(t, "entra-overage.json", object{"oid": fmt.Sprint(10 + i)}))))
+		}
+		if got := d.calls.Load(); got < 20 {
+			t.Errorf("%d calls, want 20 at least: more people are remembered than the bound", got)
+		}
 	})
 }

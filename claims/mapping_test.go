@@ -69,6 +69,7 @@ func TestMappingMistakes(t *testing.T) {
 		{"Keycloak without a client", claims.Keycloak(""), "vars.client"},
 		{"preset with a variable that nothing uses", claims.Mapping{Preset: "okta", Vars: map[string]string{"client": "x"}}, "vars.client"},
 		{"variable that nothing uses", with(func(m *claims.Mapping) { m.Vars = map[string]string{"x": "y"} }), "vars.x"},
+		{"token type beyond ASCII", with(func(m *claims.Mapping) { m.TokenTypes = []string{"at+jẅt"} }), "token_types[0]"},
 		{"token type with a space", with(func(m *claims.Mapping) { m.TokenTypes = []string{"at jwt"} }), "token_types[0]"},
 		{"no such kind", with(func(m *claims.Mapping) { m.Kind = "robot" }), "kind"},
 		{"overage without groups", with(func(m *claims.Mapping) { m.Overage = []claims.Condition{{Pointer: "/x"}} }), "groups"},
@@ -83,6 +84,9 @@ func TestMappingMistakes(t *testing.T) {
 		{"pointer to nothing", scopes(claims.Source{Pointer: "/"}), "scopes[0].path"},
 		{"unknown variable", scopes(claims.Source{Pointer: "/{x}"}), "scopes[0].path"},
 		{"brace without an end", scopes(claims.Source{Pointer: "/a{x"}), "scopes[0].path"},
+		{"brace without an end around a variable", with(func(m *claims.Mapping) {
+			m.Vars, m.Scopes = map[string]string{"x": "y"}, ptr("/a{x")
+		}), "scopes[0].path vars.x"},
 		{"braces without a name", scopes(claims.Source{Pointer: "/a/{}"}), "scopes[0].path"},
 		{"braces without a claim", scopes(claims.Source{Pointer: "/a/{=}"}), "scopes[0].path"},
 		{"first step from the token", scopes(claims.Source{Pointer: "/{=x}/roles"}), "scopes[0].path"},
@@ -92,6 +96,17 @@ func TestMappingMistakes(t *testing.T) {
 		{"key_has without keys", scopes(claims.Source{Pointer: "/a", KeyHas: "x"}), "scopes[0].key_has"},
 		{"also as the first", scopes(claims.Source{Pointer: "/a", Also: true}), "scopes[0].also"},
 		{"shape of a single string", with(func(m *claims.Mapping) { m.Tenant = []claims.Source{{Pointer: "/a", As: claims.AsKeys}} }), "tenant[0]"},
+		{"field of a single string", with(func(m *claims.Mapping) { m.Tenant = []claims.Source{{Pointer: "/a", Field: "x"}} }), "tenant[0]"},
+		{"key of a single string", with(func(m *claims.Mapping) { m.Tenant = []claims.Source{{Pointer: "/a", KeyHas: "x"}} }), "tenant[0] tenant[0].key_has"},
+		{"one more single string", with(func(m *claims.Mapping) {
+			m.Tenant = []claims.Source{{Pointer: "/a"}, {Pointer: "/b", Also: true}}
+		}), "tenant[1]"},
+		{"prefix kept of a boolean", with(func(m *claims.Mapping) {
+			m.EmailVerified = []claims.Source{{Pointer: "/a", KeepPrefix: "x"}}
+		}), "email_verified[0]"},
+		{"prefix added to a boolean", with(func(m *claims.Mapping) {
+			m.EmailVerified = []claims.Source{{Pointer: "/a", AddPrefix: "x"}}
+		}), "email_verified[0]"},
 		{"prefix of a boolean", with(func(m *claims.Mapping) {
 			m.EmailVerified = []claims.Source{{Pointer: "/a", TrimPrefix: "x"}}
 		}), "email_verified[0]"},
@@ -112,6 +127,10 @@ func TestMappingMistakes(t *testing.T) {
 			m.Client, m.Service, m.Agent = []claims.Source{}, []claims.Condition{}, []claims.Condition{{SubjectIsClient: true}}
 		}), "agent[0].subject_is_client"},
 		{"a preset without its client", claims.Mapping{Preset: "ory", Client: []claims.Source{}}, "service[0].subject_is_client"},
+		{"subject_is_client with steps", with(func(m *claims.Mapping) {
+			m.Client = ptr("/b")
+			m.Service = []claims.Condition{{SubjectIsClient: true, Path: []string{"a"}}}
+		}), "service[0]"},
 
 		{"lookup without a function", with(func(m *claims.Mapping) { m.GroupsLookup = &claims.GroupsLookup{} }), "groups_lookup.lookup"},
 		{"lookup with negative bounds", with(func(m *claims.Mapping) {
@@ -276,6 +295,26 @@ func TestMappingJSON(t *testing.T) {
 }
 
 // TestOverride changes presets field by field, as a configuration file does.
+// Only the zero mapping is that of RFC 9068. One that says anything, and not how
+// to read the subject, is a mistake rather than another mapping than it seems.
+func TestZeroMapping(t *testing.T) {
+	for name, m := range map[string]claims.Mapping{
+		"variables":     {Vars: map[string]string{}},
+		"token types":   {TokenTypes: []string{}},
+		"guards":        {Require: []claims.Condition{}},
+		"services":      {Service: []claims.Condition{}},
+		"agents":        {Agent: []claims.Condition{}},
+		"kind":          {Kind: claims.User},
+		"overage":       {Overage: []claims.Condition{}},
+		"absent groups": {AbsentGroupsMeanNone: true},
+		"a list":        {Email: []claims.Source{}},
+	} {
+		if _, err := m.Mapper(); !slices.Contains(mistakesIn(err), "subject") {
+			t.Errorf("%s: %v, want the subject to be missed", name, err)
+		}
+	}
+}
+
 func TestOverride(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -290,6 +329,7 @@ func TestOverride(t *testing.T) {
 		{"an empty list is from nowhere", fromJSON(`{"preset": "entra", "groups": []}`), "entra-overage.json", nil, groups, ":"},
 		{"overage stays with another source", fromJSON(`{"preset": "entra", "groups": [{"pointer": "/g"}]}`), "entra-overage.json", object{"g": []string{"G"}}, groups, "overage:"},
 		{"absence means none only for the preset's own claim", fromJSON(`{"preset": "cognito", "groups": [{"pointer": "/g"}]}`), "cognito.json", nil, groups, ":"},
+		{"absence means none where the mapping says so", fromJSON(`{"preset": "okta", "absent_groups_mean_none": true}`), "okta-custom-as.json", object{"groups": nil}, groups, "complete:"},
 		{"kind", fromJSON(`{"preset": "okta", "kind": "agent"}`), "okta-custom-as.json", nil, kind, "agent"},
 		{"service", fromJSON(`{"preset": "okta", "service": []}`), "okta-custom-as-service.json", nil, kind, "user"},
 		{"variables", fromJSON(`{"preset": "keycloak", "vars": {"client": "account"}, "roles": [{"pointer": "/resource_access/{client}/roles"}]}`), "keycloak.json", nil, roles, "view-profile"},

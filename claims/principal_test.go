@@ -114,6 +114,11 @@ func TestKey(t *testing.T) {
 			}
 		}
 	}
+	// Lengths that run into what stands beside them.
+	long, short := claims.Principal{Issuer: "8tttttttt4a", Subject: "x"}, claims.Principal{Issuer: "1", Tenant: "tttttttt", Subject: "a01x"}
+	if long.Key() == short.Key() {
+		t.Errorf("%+v and %+v have one key", long, short)
+	}
 	p, q := full(t), full(t)
 	q.Email.Address, q.ClientID, q.Scopes, q.Token.ID = "new@example.com", "other", nil, "j-2"
 	if p.Key() != q.Key() {

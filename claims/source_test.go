@@ -91,6 +91,7 @@ func TestSeveralScopeSources(t *testing.T) {
 		{agree, `,"s":["a","b"]`, "a b"},
 		{agree, `,"t":["a","b"]`, "a b"},
 		{agree, `,"s":["a","b"],"t":["b","a"]`, "a b"},
+		{agree, `,"s":["b","a"],"t":["a","b"]`, "b a"},
 		{agree, `,"s":["a","b"],"t":["a"]`, "refused"},
 		{agree, `,"s":["a"],"t":["b"]`, "refused"},
 		{agree, `,"s":["a"],"t":1`, "refused"},
@@ -180,6 +181,7 @@ func TestClientSources(t *testing.T) {
 		{ptr("/c", "/d"), `,"c":"x","d":""`, "refused"},
 		{ptr("/c", "/d"), `,"c":"x","d":null`, "refused"},
 		{ptr("/c", "/d"), ``, "refused"},
+		{ptr("/c", "/sub/x"), `,"c":"x"`, "refused"},
 		{ptr("/sub/x"), ``, "refused"},
 		{nil, `,"client_id":"x"`, ""},
 	} {
@@ -235,7 +237,7 @@ func TestVariablesAreNotPaths(t *testing.T) {
 }
 
 func TestConditions(t *testing.T) {
-	const body = `,"s":"Bearer","t":true,"n":1.5,"z":null,"a":["Bearer"],"o":{"x":"y"},"me":"alice","part":"are"`
+	const body = `,"s":"Bearer","t":true,"n":1.5,"z":null,"a":["Bearer"],"o":{"x":"y"},"me":"alice","part":"are","empty":""`
 	for _, c := range []struct {
 		name string
 		cond claims.Condition
@@ -258,6 +260,7 @@ func TestConditions(t *testing.T) {
 		{"equals an array", claims.Condition{Pointer: "/a", Equals: []string{"Bearer"}}, false},
 		{"equals a claim", claims.Condition{Pointer: "/me", Equals: []string{"{=sub}"}}, true},
 		{"equals a claim that is absent", claims.Condition{Pointer: "/me", Equals: []string{"{=x}"}}, false},
+		{"nothing equals a claim that is absent", claims.Condition{Pointer: "/empty", Equals: []string{"{=x}"}}, false},
 		{"unequal", claims.Condition{Pointer: "/s", Unequal: []string{"Refresh"}}, true},
 		{"unequal, equal", claims.Condition{Pointer: "/s", Unequal: []string{"Refresh", "Bearer"}}, false},
 		{"unequal, absent", claims.Condition{Pointer: "/x", Unequal: []string{"Bearer"}}, true},

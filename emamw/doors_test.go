@@ -147,6 +147,9 @@ func TestHiddenIsUnknown(t *testing.T) {
 						want = strings.ReplaceAll(want, text, d.params[key].(string))
 					}
 				}
+				if strings.Contains(hidden.body, "urn:emamw:") {
+					t.Errorf("the answer is about another name than the one that was asked for: %s", hidden.body)
+				}
 				if hidden.body != want {
 					t.Errorf("hidden\n%sunknown\n%s", hidden.body, want)
 				}

@@ -36,3 +36,25 @@ func TestPreflightHeaders(t *testing.T) {
 		t.Errorf("1000 headers make an answer of %d bytes", n)
 	}
 }
+
+// A browser is told what it asked, and for how long. What only resembles its
+// question needs a token like any other request.
+func TestPreflightAnswer(t *testing.T) {
+	b := newBench(t, stateless)
+	origin, method := header("Origin", "https://mcp.example"), header("Access-Control-Request-Method", "DELETE")
+	a := b.do(newRequest(http.MethodOptions, "", "", origin, method))
+	methods := strings.Split(a.Header().Get("Access-Control-Allow-Methods"), ", ")
+	if a.Code != http.StatusNoContent || a.Header().Get("Access-Control-Max-Age") != "600" ||
+		!slices.Contains(methods, "GET") || !slices.Contains(methods, "POST") || !slices.Contains(methods, "DELETE") {
+		t.Errorf("%d %v", a.Code, a.Header())
+	}
+	for name, request := range map[string]*http.Request{
+		"no method asked for": newRequest(http.MethodOptions, "", "", origin),
+		"no origin":           newRequest(http.MethodOptions, "", "", method),
+		"another method":      newRequest(http.MethodPost, "", "", origin, method),
+	} {
+		if a := b.do(request); a.Code != http.StatusUnauthorized {
+			t.Errorf("%s: %d, want 401", name, a.Code)
+		}
+	}
+}

@@ -322,3 +322,14 @@ func TestClientThroughProxy(t *testing.T) {
 		t.Errorf("the proxy was asked for %s", <-asked)
 	}
 }
+
+// Where the environment's word on a proxy makes no sense, nothing is asked past
+// the proxy that somebody meant.
+func TestClientWithABrokenProxy(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "direct") })
+	broken := errors.New("HTTP_PROXY makes no sense")
+	discovery.UseProxyFunc(t, func(*http.Request) (*url.URL, error) { return nil, broken })
+	if _, body, err := ask(t, discovery.Client(nil, s.URL, discovery.Policy{}), s.URL); !errors.Is(err, broken) {
+		t.Errorf("body %q, error %v", body, err)
+	}
+}

@@ -13,8 +13,11 @@ import (
 func Refuses(addr netip.Addr, loopback bool) bool { return refuses(addr, loopback) }
 
 // UseProxy stands in for the environment, which net/http reads once.
-func UseProxy(t *testing.T, proxy *url.URL) {
-	proxyFromEnvironment = http.ProxyURL(proxy)
+func UseProxy(t *testing.T, proxy *url.URL) { UseProxyFunc(t, http.ProxyURL(proxy)) }
+
+// UseProxyFunc stands in for an environment that makes no sense too.
+func UseProxyFunc(t *testing.T, proxy func(*http.Request) (*url.URL, error)) {
+	proxyFromEnvironment = proxy
 	t.Cleanup(func() { proxyFromEnvironment = http.ProxyFromEnvironment })
 }
 

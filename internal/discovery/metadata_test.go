@@ -336,3 +336,17 @@ func FuzzFetch(f *testing.F) {
 		}
 	})
 }
+
+// Metadata is asked for as JSON (RFC 8414 section 3.1): some issuers answer a
+// request that does not say so with a page for people.
+func TestFetchAsksForJSON(t *testing.T) {
+	var accept []string
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		accept = r.Header["Accept"]
+		http.NotFound(w, r)
+	})
+	_, _ = discovery.Fetch(t.Context(), discovery.Client(nil, s.URL, discovery.Policy{}), s.URL)
+	if !slices.Equal(accept, []string{"application/json"}) {
+		t.Errorf("asked with Accept %q", accept)
+	}
+}

@@ -23,6 +23,7 @@ func TestIsTemplate(t *testing.T) {
 		"https://{tenantid}/x":                  false, // a tenant must not choose the host
 		"https://{tenantid}.example.com/x":      false,
 		"https://h/{tenantid}/{tenantid}":       false,
+		"https://as.example.com/a/":             false, // without a placeholder
 		"{tenantid}":                            false,
 		"":                                      false,
 	} {
@@ -37,6 +38,7 @@ func TestMatchTemplate(t *testing.T) {
 		{entra, "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0", "11111111-2222-3333-4444-555555555555"},
 		{entra, "https://login.microsoftonline.com/contoso.onmicrosoft.com/v2.0", "contoso.onmicrosoft.com"},
 		{entra, "https://login.microsoftonline.com/a_b/v2.0", "a_b"},
+		{entra, "https://login.microsoftonline.com/Contoso/v2.0", "Contoso"},
 		{"https://sts.windows.net/{tenantid}/", "https://sts.windows.net/1111/", "1111"},
 		{"https://h.example/{tenantid}", "https://h.example/1111", "1111"},
 		{entra, entra, ""},

@@ -107,6 +107,7 @@ func TestParseKeysJudgesEachMember(t *testing.T) {
 		"kid too long":            {with(rsa, "kid", strings.Repeat("k", 257)), "kid is longer"},
 		"kid number":              {with(rsa, "kid", 1), "wrong type"},
 		"kid null":                {with(rsa, "kid", null), "wrong type"},
+		"kid of half a surrogate": {with(rsa, "kid", json.RawMessage(`"\ud800"`)), "wrong type"},
 		"issuer number":           {with(rsa, "issuer", 1), "wrong type"},
 		"RSA without n":           {with(rsa, "n", nil), "not an RSA key"},
 		"RSA without e":           {with(rsa, "e", nil), "not an RSA key"},

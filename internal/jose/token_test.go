@@ -73,6 +73,7 @@ func TestParseRefuses(t *testing.T) {
 		"signature, trailing LF":   {good + "\n", claims.TokenMalformed},
 		"signature, trailing CR":   {good + "\r", claims.TokenMalformed},
 		"leading space":            {" " + good, claims.HeaderMalformed},
+		"header and a character":   {"eyJhbGciOiJSUzI1NiJ9A." + p + "." + s, claims.HeaderMalformed}, // whole without it
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := jose.Parse(tt.token)
