@@ -1,4 +1,4 @@
-.PHONY: check test lint bench soak fuzz
+.PHONY: check test lint bench soak fuzz mutation mutants
 
 # What the continuous integration runs.
 check:
@@ -21,3 +21,11 @@ soak:
 fuzz:
 	go test -run '^$$' -fuzz FuzzBodies -fuzztime 60s ./emamw
 	go test -run '^$$' -fuzz FuzzParsePayload -fuzztime 60s ./claims
+
+# Takes each security check out in turn: a named test must notice. After a check
+# was added or changed, "make mutants" finds the tests for it.
+mutation:
+	cd integration && go run ./mutation
+
+mutants:
+	cd integration && go run ./mutation -discover

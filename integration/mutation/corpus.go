@@ -1,0 +1,241 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// corpora are the tests whose cases are hostile tokens, one subtest each.
+var corpora = []testName{{"emamw", "TestHostileTokens"}, {"idjag", "TestAssertionDefects"}}
+
+// A cut is what one run of a corpus loses when some mutants are switched on. Two
+// of them are needed where two checks refuse the same token.
+type cut struct {
+	corpus  testName
+	mutants []*mutant
+}
+
+// String is the row of the table of cuts.
+func (c cut) String() string {
+	cells := []string{c.corpus.String()}
+	for _, m := range c.mutants {
+		cells = append(cells, m.name())
+	}
+	return strings.Join(cells, "\t")
+}
+
+func (c cut) on() string {
+	ids := make([]string, len(c.mutants))
+	for i, m := range c.mutants {
+		ids[i] = strconv.Itoa(m.id)
+	}
+	return strings.Join(ids, ",")
+}
+
+const cutsHead = "# Checks without which every case of a corpus of hostile tokens turns: it is accepted, or refused for another reason.\n" +
+	"# corpus\tthen the five cells of a mutant in killers.tsv, once or twice\n"
+
+// readCuts reads the committed cuts. Those that name a mutant which is gone are
+// left out: what they showed must be shown by others.
+func readCuts(path string, mutants []*mutant) (cuts []cut, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	byName := map[string]*mutant{}
+	for _, m := range mutants {
+		byName[m.name()] = m
+	}
+lines:
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		cells := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if len(cells) != 6 && len(cells) != 11 {
+			return nil, fmt.Errorf("mutation: %s: %q has %d cells", path, line, len(cells))
+		}
+		c := cut{}
+		if c.corpus, err = parseTest(cells[0]); err != nil {
+			return nil, err
+		}
+		for name := range slices.Chunk(cells[1:], 5) {
+			m := byName[strings.Join(name, "\t")]
+			if m == nil {
+				continue lines
+			}
+			c.mutants = append(c.mutants, m)
+		}
+		cuts = append(cuts, c)
+	}
+	return cuts, nil
+}
+
+func writeCuts(path string, cuts []cut) error {
+	rows := make([]string, len(cuts))
+	for i, c := range cuts {
+		rows[i] = c.String()
+	}
+	slices.Sort(rows)
+	return os.WriteFile(path, []byte(cutsHead+strings.Join(rows, "\n")+"\n"), 0o644)
+}
+
+// mostReasons is how many reasons the cases that one cut turns may have. A cut
+// that turns more took out no check: it broke the verifier.
+const mostReasons = 2
+
+// turned returns the cases that the cut turns.
+func (b *bed) turned(ctx context.Context, c cut, reasons map[string]string) ([]string, error) {
+	o, err := b.try(ctx, c.corpus.suite, []string{c.corpus.name}, c.on())
+	if err != nil {
+		return nil, err
+	}
+	cases, hit := failedCases(o.output, reasons)
+	if strings.Contains(string(o.output), "\npanic: ") || len(hit) > mostReasons {
+		return nil, nil
+	}
+	return cases, nil
+}
+
+var (
+	failedCase = regexp.MustCompile(`^ +--- FAIL: [^/]+/(.+) \(`)
+	passedCase = regexp.MustCompile(`^ +--- PASS: [^/]+/(.+) \(`)
+	wanted     = regexp.MustCompile(`want "?([a-z_]+)`)
+)
+
+// failedCases reads the cases that failed, and the reasons that they wanted.
+func failedCases(output []byte, known map[string]string) (cases []string, hit map[string]bool) {
+	words := slices.Collect(maps.Values(known))
+	hit = map[string]bool{}
+	for line := range strings.Lines(string(output)) {
+		if m := failedCase.FindStringSubmatch(line); m != nil {
+			cases = append(cases, m[1])
+		}
+		for _, m := range wanted.FindAllStringSubmatch(line, -1) {
+			if slices.Contains(words, m[1]) {
+				hit[m[1]] = true
+			}
+		}
+	}
+	return cases, hit
+}
+
+// cases returns all cases of a corpus.
+func (b *bed) cases(ctx context.Context, corpus testName) (map[string]bool, error) {
+	o, err := b.try(ctx, corpus.suite, []string{corpus.name}, "")
+	if err != nil {
+		return nil, err
+	}
+	if o.failed {
+		return nil, fmt.Errorf("mutation: %s fails with every check in place:\n%s", corpus, o.output)
+	}
+	all := map[string]bool{}
+	for line := range strings.Lines(string(o.output)) {
+		if m := passedCase.FindStringSubmatch(line); m != nil {
+			all[m[1]] = true
+		}
+	}
+	return all, nil
+}
+
+// everyCase demands that each case of each corpus is turned by one of the cuts.
+func (b *bed) everyCase(ctx context.Context, cuts []cut, reasons map[string]string) error {
+	var wrong []error
+	for _, corpus := range corpora {
+		left, err := b.cases(ctx, corpus)
+		if err != nil {
+			return err
+		}
+		if _, err := b.take(ctx, cutsOf(cuts, corpus), left, reasons); err != nil {
+			return err
+		}
+		for _, name := range slices.Sorted(maps.Keys(left)) {
+			wrong = append(wrong, fmt.Errorf("mutation: %s/%s is refused with each check of cuts.tsv taken out", corpus, name))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+func cutsOf(cuts []cut, corpus testName) []cut {
+	return slices.DeleteFunc(slices.Clone(cuts), func(c cut) bool { return c.corpus != corpus })
+}
+
+// take runs the cuts, takes the cases that they turn out of left, and returns the
+// cuts that were needed. Those that turn the fewest cases come first: they are
+// the checks that were made for them.
+func (b *bed) take(ctx context.Context, cuts []cut, left map[string]bool, reasons map[string]string) ([]cut, error) {
+	type run struct {
+		cut   cut
+		cases []string
+	}
+	var mu sync.Mutex
+	var runs []run
+	err := inParallel(ctx, b.workers, cuts, func(_ int, c cut) error {
+		cases, err := b.turned(ctx, c, reasons)
+		mu.Lock()
+		defer mu.Unlock()
+		runs = append(runs, run{c, cases})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(runs, func(a, b run) int {
+		return cmp.Or(len(a.cases)-len(b.cases), cmp.Compare(a.cut.on(), b.cut.on()))
+	})
+	var few []cut
+	for _, r := range runs {
+		before := len(left)
+		for _, name := range r.cases {
+			delete(left, name)
+		}
+		if len(left) < before {
+			few = append(few, r.cut)
+		}
+	}
+	return few, nil
+}
+
+// discoverCuts keeps the cuts that still show something, and looks for others
+// that turn the remaining cases: among single checks, then among pairs of checks
+// of one reason.
+func (b *bed) discoverCuts(ctx context.Context, cuts []cut, r *reach, reasons map[string]string) (found []cut, err error) {
+	for _, corpus := range corpora {
+		left, err := b.cases(ctx, corpus)
+		if err != nil {
+			return nil, err
+		}
+		few, err := b.take(ctx, cutsOf(cuts, corpus), left, reasons)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, few...)
+		if len(left) == 0 {
+			continue
+		}
+		few, err = b.take(ctx, b.singles(corpus, r), left, reasons)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, few...)
+	}
+	return found, nil
+}
+
+func (b *bed) singles(corpus testName, r *reach) (cuts []cut) {
+	for _, m := range b.mutants {
+		if slices.Contains(r.tests[m.id], corpus) {
+			cuts = append(cuts, cut{corpus, []*mutant{m}})
+		}
+	}
+	return cuts
+}

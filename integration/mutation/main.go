@@ -1,0 +1,154 @@
+// Mutation takes each security check of the library out, one at a time, and
+// shows that a named test notices:
+//
+//	go run ./mutation            # check testdata/killers.tsv
+//	go run ./mutation -discover  # find tests for what is new, and rewrite it
+//
+// No file of the repository is touched. The sources are parsed, each check is
+// given a switch ("if cond" becomes "if !on(17) && cond"), and the go command
+// reads the switched files through an overlay. So the tests are built once, and
+// a mutant costs one run of one test.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(status)
+}
+
+type options struct {
+	root, tables string
+	discover     bool
+	all          bool
+	workers      int
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "mutation:", err)
+		return 2
+	}
+	dir, err := os.MkdirTemp("", "mutation")
+	if err != nil {
+		fmt.Fprintln(stderr, "mutation:", err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if err := mutate(ctx, o, dir, stdout); err != nil {
+		fmt.Fprintln(stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("mutation", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&o.root, "root", "..", "the library's folder")
+	flags.StringVar(&o.tables, "tables", "mutation/testdata", "the folder of the tables")
+	flags.BoolVar(&o.discover, "discover", false, "find tests for mutants that have none, and rewrite the table")
+	flags.BoolVar(&o.all, "all", false, "with -discover: look again at all that is in the table")
+	flags.IntVar(&o.workers, "workers", 2, "how many test programs run at a time")
+	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		flags.SetOutput(stderr)
+		flags.PrintDefaults()
+	}
+	return o, err
+}
+
+func mutate(ctx context.Context, o options, dir string, stdout io.Writer) error {
+	root, err := filepath.Abs(o.root)
+	if err != nil {
+		return err
+	}
+	mutants, sources, err := find(root, packages)
+	if err != nil {
+		return err
+	}
+	table, err := readTable(filepath.Join(o.tables, "killers.tsv"))
+	if err != nil {
+		return err
+	}
+	if !o.discover {
+		if err := compare(mutants, table); err != nil {
+			return err
+		}
+	}
+	b, err := newBed(ctx, root, dir, o.workers, mutants, sources)
+	if err != nil {
+		return err
+	}
+	if o.discover {
+		return b.rewrite(ctx, o, table, stdout)
+	}
+	return b.prove(ctx, o, table, stdout)
+}
+
+// prove checks all tables.
+func (b *bed) prove(ctx context.Context, o options, table map[string]row, stdout io.Writer) error {
+	reasons, err := knownReasons(b.root)
+	if err != nil {
+		return err
+	}
+	cuts, err := readCuts(filepath.Join(o.tables, "cuts.tsv"), b.mutants)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(b.check(ctx, table), b.everyCase(ctx, cuts, reasons), everyReason(reasons, b.mutants, table))
+	if err != nil {
+		return err
+	}
+	unnoticed := 0
+	for _, r := range table {
+		if r.killer == "" {
+			unnoticed++
+		}
+	}
+	fmt.Fprintf(stdout, "%d checks taken out in turn: a named test notices %d, and %d make no difference that a test could see. Every reason and every case of %v is among them.\n",
+		len(table), len(table)-unnoticed, unnoticed, corpora)
+	return nil
+}
+
+// rewrite makes the tables anew.
+func (b *bed) rewrite(ctx context.Context, o options, table map[string]row, stdout io.Writer) error {
+	reasons, err := knownReasons(b.root)
+	if err != nil {
+		return err
+	}
+	cuts, err := readCuts(filepath.Join(o.tables, "cuts.tsv"), b.mutants)
+	if err != nil {
+		return err
+	}
+	r, err := b.survey(ctx)
+	if err != nil {
+		return err
+	}
+	err = b.discover(ctx, table, r, o.all, stdout)
+	// What was found is kept, also when somebody lost patience.
+	if err := errors.Join(err, writeTable(filepath.Join(o.tables, "killers.tsv"), b.mutants, table)); err != nil {
+		return err
+	}
+	cuts, err = b.discoverCuts(ctx, cuts, r, reasons)
+	if err != nil {
+		return err
+	}
+	return writeCuts(filepath.Join(o.tables, "cuts.tsv"), cuts)
+}
