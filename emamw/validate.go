@@ -68,10 +68,10 @@ func (cfg *Config) validateResource(m *mistakes) {
 		return
 	}
 	if err := discovery.CheckURL(cfg.Resource, cfg.policy()); err != nil {
-		m.add("Resource", cfg.Resource, "use an absolute https URL without user information and fragment (http only on loopback)")
+		m.add("Resource", cfg.Resource, discovery.URLRule)
 		return
 	}
-	if u, err := url.Parse(cfg.Resource); err == nil && (u.RawQuery != "" || u.ForceQuery) {
+	if strings.Contains(cfg.Resource, "?") {
 		m.add("Resource", cfg.Resource, "leave out the query: the metadata of a resource is found by its path (RFC 9728 section 3.1)")
 	}
 }
@@ -107,8 +107,7 @@ func checkScopes(m *mistakes, field string, tokens []string) {
 
 func (cfg *Config) validateOrigins(m *mistakes) {
 	for i, origin := range cfg.AllowedOrigins {
-		u, err := url.Parse(origin)
-		if origin == "*" || (err == nil && u.Scheme != "" && u.Host != "" && origin == u.Scheme+"://"+u.Host && origin == strings.ToLower(origin)) {
+		if origin == "*" || discovery.IsOrigin(origin) {
 			continue
 		}
 		m.add("AllowedOrigins["+strconv.Itoa(i)+"]", origin, `use scheme://host[:port] in lower case and without a path, as browsers send it, or "*"`)
@@ -201,7 +200,7 @@ func (as *AuthorizationServer) validate(m *mistakes, field string, cfg *Config) 
 		m.add(field+".Tenants", "", "is empty, and the issuer serves many tenants: list those whose users may come in")
 	}
 	if as.JWKSURL != "" && discovery.CheckURL(as.JWKSURL, cfg.policy()) != nil {
-		m.add(field+".JWKSURL", as.JWKSURL, "use an absolute https URL without user information and fragment (http only on loopback)")
+		m.add(field+".JWKSURL", as.JWKSURL, discovery.URLRule)
 	}
 	limit(m, field+".MaxAge", &as.MaxAge, defaultTokenAge, 30*24*time.Hour)
 	if as.Algorithms == nil {

@@ -3,6 +3,7 @@ package idjag_test
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base64"
 	"net/http"
 	"strings"
 	"testing"
@@ -190,6 +191,8 @@ func TestForgedSignatures(t *testing.T) {
 		{"no signature", encode(nil, nil), "signature_invalid"},
 		{"another key", encode(nil, newRSAKey("idp-1").sign), "signature_invalid"},
 		{"the key of the second provider", encode(claimSet{"alg": "ES256", "kid": "client-1"}, clientKey.sign), "key_unknown"},
+		{"the RSA key used as one of a curve", encode(claimSet{"alg": "ES256"}, newKey("idp-1").sign), "alg_not_allowed"},
+		{"a key's address in the header", encode(claimSet{"kid": "mine", "jku": "https://evil.example.com/jwks", "x5u": "https://evil.example.com/x5u"}, newRSAKey("mine").sign), "key_unknown"},
 		{"a key in the header", encode(claimSet{"kid": "mine", "jwk": claimSet{"kty": "EC"}}, newRSAKey("mine").sign), "key_unknown"},
 		{"payload of another", splice(good, w.mint(with(claimSet{"sub": "root"}))), "signature_invalid"},
 		{"not a token", "assertion", "token_malformed"},
@@ -200,6 +203,29 @@ func TestForgedSignatures(t *testing.T) {
 			w.t = t
 			w.refused(w.redeem(tt.token), 400, "invalid_grant", tt.reason)
 		})
+	}
+	for asked := range w.net.asked {
+		if strings.HasPrefix(asked, "https://evil") {
+			t.Errorf("fetched %s", asked)
+		}
+	}
+}
+
+// TestTwoKeysOneKid: whoever gets a key of its own into the provider's set, under
+// the name of another, does not sign for it.
+func TestTwoKeysOneKid(t *testing.T) {
+	mine := newKey("idp-1")
+	w := newWorld(t, func(w *world, _ *idjag.Config) {
+		set, other := struct{ Keys []any }{}, struct{ Keys []any }{}
+		unmarshal(jwks(w.idp), &set)
+		unmarshal(jwks(mine), &other)
+		w.net.serve(idpIssuer+"/jwks", marshal(claimSet{"keys": append(set.Keys, other.Keys...)}))
+	})
+	assertion := w.mint(nil)
+	unsigned := assertion[:strings.LastIndex(assertion, ".")]
+	forged := unsigned + "." + base64.RawURLEncoding.EncodeToString(mine.sign([]byte(unsigned)))
+	if a := w.redeem(forged); a.status == http.StatusOK {
+		t.Errorf("redeemed: %s", a.raw)
 	}
 }
 

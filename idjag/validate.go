@@ -3,7 +3,6 @@ package idjag
 import (
 	"fmt"
 	"log/slog"
-	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -72,16 +71,12 @@ func (cfg *Config) completeDefaults() {
 }
 
 func (cfg *Config) completeIssuer(m *mistakes) {
-	if cfg.Issuer == "" {
+	switch {
+	case cfg.Issuer == "":
 		m.add("Issuer", "", "is empty: give the URL of this server, such as https://auth.example.com")
-		return
-	}
-	if err := discovery.CheckURL(cfg.Issuer, cfg.network()); err != nil {
-		m.add("Issuer", cfg.Issuer, "use an absolute https URL without user information and fragment (http only on loopback)")
-		return
-	}
-	u, err := url.Parse(cfg.Issuer)
-	if err != nil || u.RawQuery != "" || u.ForceQuery {
+	case discovery.CheckURL(cfg.Issuer, cfg.network()) != nil:
+		m.add("Issuer", cfg.Issuer, discovery.URLRule)
+	case strings.Contains(cfg.Issuer, "?"):
 		m.add("Issuer", cfg.Issuer, "leave out the query (RFC 8414 section 2)")
 	}
 }
@@ -110,10 +105,8 @@ func (cfg *Config) completeResources(m *mistakes) {
 	}
 }
 
-// checkOrigin judges a web origin in the form in which browsers send it.
 func (cfg *Config) checkOrigin(m *mistakes, field, origin string) {
-	u, err := url.Parse(origin)
-	if err != nil || origin != u.Scheme+"://"+u.Host || origin != strings.ToLower(origin) || discovery.CheckURL(origin, cfg.network()) != nil {
+	if !discovery.IsOrigin(origin) || discovery.CheckURL(origin, cfg.network()) != nil {
 		m.add(field, origin, "use scheme://host[:port] in lower case and without a path; https unless the host is loopback")
 	}
 }
@@ -145,10 +138,10 @@ func newProvider(cfg *Config, i int) (*provider, mistakes) {
 	case slices.ContainsFunc(cfg.IdentityProviders[:i], func(o IdentityProvider) bool { return o.Issuer == idp.Issuer }):
 		m.add(at+".Issuer", idp.Issuer, "stands here twice: one issuer is trusted on one set of terms")
 	case discovery.CheckURL(idp.Issuer, cfg.network()) != nil:
-		m.add(at+".Issuer", idp.Issuer, "use an absolute https URL without user information and fragment (http only on loopback)")
+		m.add(at+".Issuer", idp.Issuer, discovery.URLRule)
 	}
 	if idp.JWKSURL != "" && discovery.CheckURL(idp.JWKSURL, cfg.network()) != nil {
-		m.add(at+".JWKSURL", idp.JWKSURL, "use an absolute https URL without user information and fragment (http only on loopback)")
+		m.add(at+".JWKSURL", idp.JWKSURL, discovery.URLRule)
 	}
 	for _, list := range []*[]string{&p.Tenants, &p.Clients, &p.Resources, &p.EmailDomains} {
 		*list = slices.Clone(*list)
@@ -243,7 +236,7 @@ func newClient(cfg *Config, i int) (*client, mistakes) {
 			m.add(at+".JWKS", "", "holds no usable public key")
 		}
 	case c.JWKSURL != "" && discovery.CheckURL(c.JWKSURL, cfg.network()) != nil:
-		m.add(at+".JWKSURL", c.JWKSURL, "use an absolute https URL without user information and fragment (http only on loopback)")
+		m.add(at+".JWKSURL", c.JWKSURL, discovery.URLRule)
 	}
 	proves := len(c.SecretHashes) > 0 || len(c.JWKS) > 0 || c.JWKSURL != ""
 	switch {

@@ -5,12 +5,20 @@ package replaytest
 import (
 	"context"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/emamw/mcp-ema/idjag"
+)
+
+// maxKeyBytes is the longest key that a store is given, and crowd more keys than
+// a cache that was taken for a store would keep by default.
+const (
+	maxKeyBytes = 64
+	crowd       = 2000
 )
 
 // Run checks a store. open is called once per check and returns two handles on
@@ -41,6 +49,18 @@ func Run(t *testing.T, open func(t *testing.T) (a, b idjag.ReplayStore), advance
 			consume(t, b, "key-"+strconv.Itoa(i), until, false)
 		}
 		consume(t, a, "KEY-1", until, true) // keys are compared exactly
+		long := strings.Repeat("k", maxKeyBytes-1)
+		consume(t, a, long+"1", until, true)
+		consume(t, b, long+"2", until, true) // and to their last byte
+	})
+	t.Run("no key makes room for others", func(t *testing.T) {
+		a, b := open(t)
+		until := time.Now().Add(time.Hour)
+		consume(t, a, "first", until, true)
+		for i := range crowd {
+			consume(t, a, "key-"+strconv.Itoa(i), until.Add(time.Hour), true)
+		}
+		consume(t, b, "first", until, false)
 	})
 	t.Run("of concurrent calls exactly one wins", func(t *testing.T) { concurrent(t, open) })
 	t.Run("a canceled call takes nothing", func(t *testing.T) { canceled(t, open) })

@@ -18,6 +18,9 @@ type Policy struct {
 // and logged.
 const maxURLBytes = 2048
 
+// URLRule tells an operator what [CheckURL] asks of an address.
+const URLRule = "use an absolute https URL without user information and fragment (http only on loopback)"
+
 // CheckURL says what is wrong with an address, or nil: it must be an absolute
 // https URL with a host, without user information and without a fragment. http is
 // accepted for a loopback host, where no network lies between, and elsewhere when
@@ -44,6 +47,13 @@ func CheckURL(raw string, p Policy) error {
 		return errors.New("discovery: URL holds an invalid port")
 	}
 	return checkScheme(u, p)
+}
+
+// IsOrigin reports whether s is a web origin in the form in which browsers send
+// it: scheme://host[:port], in lower case and with nothing after it.
+func IsOrigin(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme != "" && u.Host != "" && s == u.Scheme+"://"+u.Host && s == strings.ToLower(s)
 }
 
 func unprintable(r rune) bool { return r <= ' ' || r > '~' }

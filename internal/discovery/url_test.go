@@ -84,3 +84,30 @@ func TestCheckURL(t *testing.T) {
 		}
 	}
 }
+
+func TestIsOrigin(t *testing.T) {
+	for raw, want := range map[string]bool{
+		"https://app.example.com":      true,
+		"https://app.example.com:8443": true,
+		"http://127.0.0.1:3000":        true,
+		"vscode-webview://abc":         true, // a scheme of a program's own
+		"https://app.example.com/":     false,
+		"https://app.example.com/a":    false,
+		"https://app.example.com?a=b":  false,
+		"https://app.example.com#a":    false,
+		"https://u@app.example.com":    false,
+		"https://APP.example.com":      false,
+		"HTTPS://app.example.com":      false,
+		"app.example.com":              false,
+		"//app.example.com":            false,
+		"https://":                     false,
+		"://app.example.com":           false,
+		"null":                         false,
+		"*":                            false,
+		"":                             false,
+	} {
+		if got := discovery.IsOrigin(raw); got != want {
+			t.Errorf("IsOrigin(%q) = %v, want %v", raw, got, want)
+		}
+	}
+}
