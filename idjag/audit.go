@@ -2,6 +2,8 @@ package idjag
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 
@@ -66,7 +68,7 @@ func withheld(granted, judged []string) []string {
 func (s *Server) logRefusal(ctx context.Context, event string, r *refusal) {
 	level := slog.LevelInfo
 	attrs := []slog.Attr{slog.String("ema.reason", telemetry.Word(r.reason))}
-	if r.reason.Undecided() || r.reason == claims.PolicyError {
+	if r.reason.Undecided() && r.reason != claims.Canceled || r.reason == claims.PolicyError {
 		silenced, ok := s.failures.allow(r.reason, s.now())
 		if !ok {
 			return
@@ -80,4 +82,14 @@ func (s *Server) logRefusal(ctx context.Context, event string, r *refusal) {
 		attrs = append(attrs, slog.String("cause", r.cause.Error()))
 	}
 	s.logger.LogAttrs(ctx, level, event, attrs...)
+}
+
+// foreign is an error of the operator's own code, in our words: its text may name
+// the user that was looked up, and what the log says of users is for
+// [Config.PseudonymKey] to decide.
+func foreign(field string, err error) error {
+	if errors.Is(err, errPanic) {
+		return fmt.Errorf("idjag: Config.%s panicked", field)
+	}
+	return fmt.Errorf("idjag: Config.%s failed: how is for it to log, its error may name a user", field)
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/emamw/mcp-ema/claims"
 	"github.com/emamw/mcp-ema/idjag"
 )
 
@@ -141,6 +142,30 @@ func TestCanaries(t *testing.T) {
 			if strings.Contains(output, part[:40]) && !strings.Contains(output, "access_token") {
 				t.Errorf("a part of an ID-JAG is in %s", output)
 			}
+		}
+	}
+}
+
+// TestErrorsOfOthers: the log says which function of the configuration failed, in
+// words of ours, since its own may name the user it was asked for.
+func TestErrorsOfOthers(t *testing.T) {
+	failed := errors.New("no entry uid=c4n4ry")
+	for field, change := range map[string]func(*idjag.Config){
+		"ResolveSubject": func(c *idjag.Config) {
+			c.ResolveSubject = func(context.Context, claims.Principal) (string, error) { return "", failed }
+		},
+		"Authorize": func(c *idjag.Config) {
+			c.Authorize = func(context.Context, idjag.Request, idjag.Decision) (idjag.Decision, error) {
+				return idjag.Decision{}, failed
+			}
+		},
+		"Replay": func(c *idjag.Config) { c.Replay = downStore{} },
+	} {
+		w := newWorld(t, func(_ *world, cfg *idjag.Config) { change(cfg) })
+		w.redeem(w.mint(nil))
+		text := w.logs.String()
+		if !strings.Contains(text, "Config."+field) || strings.Contains(text, "c4n4ry") || strings.Contains(text, "down\"") {
+			t.Errorf("%s: the log says %s", field, text)
 		}
 	}
 }

@@ -127,7 +127,7 @@ func (s *Server) consumeProof(ctx context.Context, p proof) error {
 	}
 	fresh, err := s.replay.Consume(ctx, p.key, p.until)
 	if err != nil {
-		return &refusal{reason: claims.StoreUnavailable, code: unavailable, cause: err}
+		return &refusal{reason: claims.StoreUnavailable, code: unavailable, cause: foreign("Replay", err)}
 	}
 	if !fresh {
 		return refuse(claims.ClientUnauthenticated)

@@ -163,7 +163,7 @@ func (s *Server) decide(ctx context.Context, r Request, o *outcome) (Decision, e
 		// the token is made of the user that was verified.
 		theirs.User, theirs.Offered, theirs.Asked = *r.User.Clone(), slices.Clone(r.Offered), slices.Clone(r.Asked)
 		if d, err = guarded(func() (Decision, error) { return s.authorize(ctx, theirs, d) }); err != nil {
-			return Decision{}, &refusal{reason: claims.PolicyError, code: serverError, cause: err}
+			return Decision{}, &refusal{reason: claims.PolicyError, code: serverError, cause: foreign("Authorize", err)}
 		}
 		// The function is the operator's, and still cannot widen what the
 		// identity provider granted.
@@ -191,7 +191,7 @@ func (s *Server) subject(ctx context.Context, a *assertion) (string, error) {
 	case errors.Is(err, ErrNoSubject), err == nil && subject == "":
 		return "", refuse(claims.SubjectUnresolved)
 	case err != nil:
-		return "", &refusal{reason: claims.StoreUnavailable, code: unavailable, cause: err}
+		return "", &refusal{reason: claims.StoreUnavailable, code: unavailable, cause: foreign("ResolveSubject", err)}
 	}
 	return subject, nil
 }
@@ -221,7 +221,7 @@ func (s *Server) consume(ctx context.Context, a *assertion, c *caller) error {
 	}
 	fresh, err := s.replay.Consume(ctx, replayKey("id-jag", a.provider.Issuer, a.id), s.forgetAt(a.expires))
 	if err != nil {
-		return &refusal{reason: claims.StoreUnavailable, code: unavailable, cause: err}
+		return &refusal{reason: claims.StoreUnavailable, code: unavailable, cause: foreign("Replay", err)}
 	}
 	if !fresh {
 		return refuse(claims.AssertionReplayed)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/emamw/mcp-ema/claims"
 	"github.com/emamw/mcp-ema/internal/jose"
+	"github.com/emamw/mcp-ema/internal/telemetry"
 	"github.com/emamw/mcp-ema/revocation"
 )
 
@@ -21,17 +22,22 @@ func (s *Server) serveRevoke(w http.ResponseWriter, r *http.Request) {
 		methodNotAllowed(w, http.MethodPost)
 		return
 	}
-	if err := s.revoke(w, r); err != nil {
+	end := &telemetry.Revoked{}
+	if err := s.revoke(w, r, end); err != nil {
 		refused := asRefusal(err)
+		end.Reason = refused.reason
 		s.logRefusal(r.Context(), "ema.token.revocation", refused)
+		s.telemetry.Revocation(r.Context(), r.Header, end)
 		writeRefusal(w, refused)
 		return
 	}
+	s.telemetry.Revocation(r.Context(), r.Header, end)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusOK)
 }
 
-func (s *Server) revoke(w http.ResponseWriter, r *http.Request) error {
+// revoke notes in end what it learns.
+func (s *Server) revoke(w http.ResponseWriter, r *http.Request, end *telemetry.Revoked) error {
 	ctx := r.Context()
 	f, err := readForm(w, r)
 	if err != nil {
@@ -41,6 +47,7 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	end.ClientID, end.AuthMethod = c.id, c.method
 	if f.value("token") == "" {
 		return malformedRequest("token is missing.")
 	}
@@ -49,6 +56,7 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || target == nil {
 		return err
 	}
+	end.TokenID = target.TokenID
 	if err := s.consumeProof(ctx, c.proof); err != nil {
 		return err
 	}
@@ -57,7 +65,7 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) revokeNow(ctx context.Context, target revocation.Revocation) error {
 	if err := s.revoked.store.Revoke(ctx, target); err != nil {
-		return &refusal{reason: claims.StoreUnavailable, code: unavailable, cause: err}
+		return &refusal{reason: claims.StoreUnavailable, code: unavailable, cause: foreign("Revocations", err)}
 	}
 	return nil
 }

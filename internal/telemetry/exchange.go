@@ -83,11 +83,7 @@ func (r *Recorder) exchanged(end *Exchanged, t target) []attribute.KeyValue {
 		user.ClientID = ""
 		a.principal(&user, r, plain)
 	}
-	if end.ClientID != "" {
-		a.text(keyClientHash, r.pseudonyms.of("client", end.ClientID))
-		a.claim(true, keyClientID, withoutQuery(end.ClientID))
-	}
-	a.word(keyAuthMethod, end.AuthMethod, authMethods)
+	a.authenticatedClient(r, end.ClientID, end.AuthMethod)
 	a.text(keyAssertionID, digest(end.AssertionID))
 	a.text(keyTokenID, digest(end.TokenID))
 	a.text(keyResource, end.Resource)

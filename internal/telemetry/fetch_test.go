@@ -157,7 +157,7 @@ func TestRefusedInstruments(t *testing.T) {
 	r.Authorize(t.Context(), &telemetry.Decision{})
 	r.CacheLookup(t.Context(), telemetry.DocumentCache, telemetry.Hit)
 	r.WatchKeys(t.Context(), issuer, &keySet{})
-	if told != 6 {
-		t.Errorf("OpenTelemetry's error handler was told %d times, want 6: 5 instruments and a callback", told)
+	if told != 7 {
+		t.Errorf("OpenTelemetry's error handler was told %d times, want 7: 6 instruments and a callback", told)
 	}
 }

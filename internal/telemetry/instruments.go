@@ -15,12 +15,14 @@ type instruments struct {
 	exchanges      metric.Float64Histogram
 	fetches        metric.Float64Histogram
 	lookups        metric.Int64Counter
+	revocations    metric.Int64Counter
 
 	authenticationSets sets[authenticationKey, metric.RecordOption]
 	decisionSets       sets[decisionKey, metric.AddOption]
 	exchangeSets       sets[exchangeKey, metric.RecordOption]
 	fetchSets          sets[fetchKey, metric.RecordOption]
 	lookupSets         sets[lookupKey, metric.AddOption]
+	revocationSets     sets[revocationKey, metric.AddOption]
 	names              names
 }
 
@@ -40,6 +42,7 @@ func (i *instruments) open(p metric.MeterProvider) {
 	i.exchanges = histogram(m, metricExchange, slowBounds)
 	i.fetches = histogram(m, metricFetch, slowBounds)
 	i.lookups = counter(m, metricLookups)
+	i.revocations = counter(m, metricRevocations)
 }
 
 // described returns the row of a metric in the vocabulary.

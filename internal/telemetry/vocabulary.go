@@ -20,6 +20,7 @@ const (
 	spanAuthorize    = "ema.authorize"
 	spanFetch        = "ema.jwks.fetch"
 	spanExchange     = "ema.id_jag.exchange"
+	spanRevocation   = "ema.token.revocation"
 )
 
 // A Span is a row of the table of spans.
@@ -31,6 +32,7 @@ var Spans = []Span{
 	{spanAuthorize, "INTERNAL", "the ambient span, with a link to `ema.authenticate` where that is in another trace; without one, `ema.authenticate`", "for each decision on a tool, prompt, resource or task, and each refusal of a request that was authenticated; not for what is allowed in a trace that is not sampled"},
 	{spanFetch, "INTERNAL", "for `unknown_kid` the span of the request that asked first; else none", "for each fetch of an issuer's keys, discovery included"},
 	{spanExchange, "INTERNAL", "as `ema.authenticate`", "for each request to the token endpoint"},
+	{spanRevocation, "INTERNAL", "as `ema.authenticate`", "for each request to the revocation endpoint"},
 }
 
 // The audit records.
@@ -38,6 +40,7 @@ const (
 	eventAuthentication = "ema.authentication"
 	eventAuthorization  = "ema.authorization"
 	eventExchange       = "ema.id_jag.exchange"
+	eventRevocation     = "ema.token.revocation"
 )
 
 // An Event is a row of the table of audit records.
@@ -49,6 +52,7 @@ var Events = []Event{
 	{eventAuthentication, spanAuthenticate, "each request to the MCP server"},
 	{eventAuthorization, spanAuthorize, "each decision on a tool, prompt, resource or task, and each refusal of a request that was authenticated"},
 	{eventExchange, spanExchange, "each request to the token endpoint"},
+	{eventRevocation, spanRevocation, "each request to the revocation endpoint"},
 }
 
 // The attributes.
@@ -109,10 +113,12 @@ type Attribute struct {
 }
 
 var (
-	everywhere = []string{spanAuthenticate, spanAuthorize, spanFetch, spanExchange}
-	decided    = []string{spanAuthenticate, spanAuthorize, spanExchange}
-	inbound    = []string{spanAuthenticate, spanAuthorize}
-	at         = func(spans ...string) []string { return spans }
+	named   = []string{spanAuthenticate, spanAuthorize, spanFetch, spanExchange} // by an issuer
+	decided = []string{spanAuthenticate, spanAuthorize, spanExchange, spanRevocation}
+	shown   = []string{spanAuthenticate, spanAuthorize, spanExchange} // a token
+	inbound = []string{spanAuthenticate, spanAuthorize}
+	granted = []string{spanExchange, spanRevocation} // by the authorization server
+	at      = func(spans ...string) []string { return spans }
 )
 
 // Attributes are all attributes of spans, metrics and audit records, and those of
@@ -120,28 +126,28 @@ var (
 var Attributes = []Attribute{
 	{keyDecision, "string", decided, "always", []string{allow, deny, undecided}, "what was decided; `error`: nothing could be, and the request was refused"},
 	{keyReason, "string", decided, "not `allow`", reasonWords(), "why not"},
-	{keyErrorType, "string", everywhere, "status Error", errorTypes(), "the reason; on `ema.jwks.fetch` why it failed"},
-	{keyTokenType, "string", decided, "always", []string{tokenAccess, tokenAssertion, tokenNone}, "what was presented; `none` also where it was not looked at"},
-	{keyIssuer, "string", everywhere, "trusted", nil, "the issuer as configured: one that only a token names is never recorded"},
-	{keyPreset, "string", decided, "trusted", nil, "the name of the claim mapping"},
+	{keyErrorType, "string", append(at(spanFetch), decided...), "status Error", errorTypes(), "the reason; on `ema.jwks.fetch` why it failed"},
+	{keyTokenType, "string", shown, "always", []string{tokenAccess, tokenAssertion, tokenNone}, "what was presented; `none` also where it was not looked at"},
+	{keyIssuer, "string", named, "trusted", nil, "the issuer as configured: one that only a token names is never recorded"},
+	{keyPreset, "string", shown, "trusted", nil, "the name of the claim mapping"},
 	{keyAlgorithm, "string", inbound, "verified", algorithms, "how the token is signed"},
 	{keyRemaining, "double", at(spanAuthenticate), "verified", nil, "seconds until the token expires, by this host's clock"},
-	{keyTokenID, "string", decided, "verified, or issued", nil, "digest of the access token's id"},
-	{keyAssertionID, "string", decided, "known", nil, "digest of the id of the ID-JAG that the access token was redeemed for"},
+	{keyTokenID, "string", decided, "verified, issued or revoked", nil, "digest of the access token's id"},
+	{keyAssertionID, "string", shown, "known", nil, "digest of the id of the ID-JAG that the access token was redeemed for"},
 	{keySessionID, "string", inbound, "known", nil, "digest of the MCP session's id"},
-	{keyUserHash, "string", decided, "verified", nil, "pseudonym of the subject"},
-	{keyClientHash, "string", decided, "verified", nil, "pseudonym of the OAuth client"},
-	{keyActorHash, "string", decided, "acted for", nil, "pseudonym of the party that acts for the subject"},
-	{keyActorDepth, "int", decided, "acted for", nil, "length of the chain of actors"},
-	{keyKind, "string", decided, "verified", kinds, "what sort of caller it is"},
-	{keyGroupsCount, "int", decided, "known", nil, "how many groups the token names"},
-	{keyGroupsState, "string", decided, "verified", groupsStates, "how much the token tells of groups"},
-	{keyUserID, "string", decided, "opt-in", nil, "the subject"},
-	{keyUserRoles, "string[]", decided, "opt-in", nil, "the caller's roles"},
-	{keyTenant, "string", decided, "opt-in", nil, "the caller's tenant"},
-	{keyClientID, "string", decided, "opt-in; on `ema.id_jag.exchange` authenticated", nil, "the OAuth client, without a query"},
-	{keyAuthMethod, "string", at(spanExchange), "authenticated", authMethods, "how the client proved who it is"},
-	{keyGranted, "string[]", decided, "opt-in; on `ema.id_jag.exchange` issued", nil, "the scopes of the access token"},
+	{keyUserHash, "string", shown, "verified", nil, "pseudonym of the subject"},
+	{keyClientHash, "string", decided, "verified, or authenticated", nil, "pseudonym of the OAuth client"},
+	{keyActorHash, "string", shown, "acted for", nil, "pseudonym of the party that acts for the subject"},
+	{keyActorDepth, "int", shown, "acted for", nil, "length of the chain of actors"},
+	{keyKind, "string", shown, "verified", kinds, "what sort of caller it is"},
+	{keyGroupsCount, "int", shown, "known", nil, "how many groups the token names"},
+	{keyGroupsState, "string", shown, "verified", groupsStates, "how much the token tells of groups"},
+	{keyUserID, "string", shown, "opt-in", nil, "the subject"},
+	{keyUserRoles, "string[]", shown, "opt-in", nil, "the caller's roles"},
+	{keyTenant, "string", shown, "opt-in", nil, "the caller's tenant"},
+	{keyClientID, "string", decided, "opt-in; at the authorization server authenticated", nil, "the OAuth client, without a query"},
+	{keyAuthMethod, "string", granted, "authenticated", authMethods, "how the client proved who it is"},
+	{keyGranted, "string[]", shown, "opt-in; on `ema.id_jag.exchange` issued", nil, "the scopes of the access token"},
 	{keyRequired, "string[]", at(spanAuthorize), "`scope_missing`", nil, "the scopes that the operation needs"},
 	{keyMissing, "string[]", at(spanAuthorize), "`scope_missing`", nil, "those of them that the token lacks"},
 	{keyCacheName, "string", nil, "metric", []string{string(TokenCache), string(DocumentCache)}, "which cache was asked: verified tokens, or clients' metadata documents"},
@@ -237,6 +243,7 @@ const (
 	metricAge            = "ema.jwks.age"
 	metricKeys           = "ema.jwks.keys"
 	metricLookups        = "ema.cache.lookups"
+	metricRevocations    = "ema.token.revocations"
 )
 
 // Metrics are all metrics of this module.
@@ -248,6 +255,7 @@ var Metrics = []Metric{
 	{metricAge, "ObservableGauge", "s", []attribute.Key{keyIssuer}, "time since the issuer's keys were last confirmed; absent before the first time"},
 	{metricKeys, "ObservableUpDownCounter", "{key}", []attribute.Key{keyIssuer}, "the issuer's usable keys"},
 	{metricLookups, "Counter", "{lookup}", []attribute.Key{keyCacheName, keyCacheResult}, "lookups in caches"},
+	{metricRevocations, "Counter", "{request}", []attribute.Key{keyDecision, keyReason, keyErrorType}, "requests to the revocation endpoint"},
 }
 
 var (

@@ -137,6 +137,9 @@ func loud(t *testing.T) kit {
 			Scopes: []string{"a"}, TokenID: "t", Rules: []string{"r"}, Reported: &telemetry.Reported{Reason: claims.GroupMissing, Rules: []string{"r"}, Withheld: []string{"a"}},
 		})
 	}
+	for _, reason := range []claims.Reason{"", claims.ClientUnauthorized, claims.StoreUnavailable} {
+		k.Revocation(t.Context(), nil, &telemetry.Revoked{Reason: reason, ClientID: "c", AuthMethod: "none", TokenID: "t"})
+	}
 	for _, cause := range []string{"", "dns"} {
 		_, f := k.StartFetch(t.Context(), issuer, "startup")
 		f.End(telemetry.Fetched{Cause: cause, Step: "keys", Status: 200, Keys: 1, Rejected: 1})
@@ -218,7 +221,7 @@ func TestNamesElsewhere(t *testing.T) {
 		known[e.Name] = true
 	}
 	name := regexp.MustCompile(`"(ema\.[a-z_.]+)"`)
-	for _, dir := range []string{"../keys", "../../emamw"} {
+	for _, dir := range []string{"../keys", "../../emamw", "../../idjag"} {
 		files, err := filepath.Glob(dir + "/*.go")
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: no files: %v", dir, err)
