@@ -4,10 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net/url"
-	"os/exec"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -148,78 +145,4 @@ var (
 func unrequired(as emamw.AuthorizationServer) emamw.AuthorizationServer {
 	as.Claims.Require = nil
 	return as
-}
-
-// A fositeConfig says how the program of the folder fosite is started.
-type fositeConfig struct {
-	Address   string            `json:"address,omitempty"`
-	Path      string            `json:"path,omitempty"`
-	Metadata  []string          `json:"metadata,omitempty"`
-	Client    map[string]string `json:"client"`
-	Audiences []string          `json:"audiences"`
-	Scopes    string            `json:"scopes,omitempty"`
-	NoIssuer  bool              `json:"no_iss,omitempty"`
-	NoKeyID   bool              `json:"no_kid,omitempty"`
-	ClientID  bool              `json:"client_id,omitempty"`
-	Type      string            `json:"typ,omitempty"`
-}
-
-type fositeProvider struct{ *issuerProcess }
-
-// buildFosite builds it once, in its own module.
-var buildFosite = sync.OnceValues(func() (string, error) {
-	dir, err := scratch("fosite")
-	if err != nil {
-		return "", err
-	}
-	build := exec.Command("go", "build", "-o", dir, ".")
-	build.Dir = "fosite"
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w\n%s", err, out)
-	}
-	return dir, nil
-})
-
-func startFosite(t *testing.T, c fositeConfig) *fositeProvider {
-	t.Helper()
-	dir, err := buildFosite()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Client = map[string]string{"id": idpClient, "secret": idpSecret, "redirect": redirectURI}
-	return &fositeProvider{startIssuer(t, "", c, dir+"/fosite")}
-}
-
-// A mockConfig says how the oauth2-mock-server is started: see its server.mjs.
-type mockConfig struct {
-	Port    string         `json:"port,omitempty"`
-	Slash   bool           `json:"slash"`
-	Header  map[string]any `json:"header,omitempty"`
-	Payload map[string]any `json:"payload,omitempty"`
-}
-
-type mockServer struct{ *issuerProcess }
-
-func startMockServer(t *testing.T, c mockConfig) *mockServer {
-	t.Helper()
-	return &mockServer{startIssuer(t, npmProgram(t, "oauth2-mock-server"), c, "node", "server.mjs")}
-}
-
-// origin is scheme, host and port.
-func (p *issuerProcess) origin(t *testing.T) string {
-	t.Helper()
-	u, err := url.Parse(p.issuer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u.Scheme + "://" + u.Host
-}
-
-func (p *issuerProcess) port(t *testing.T) string {
-	t.Helper()
-	u, err := url.Parse(p.issuer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u.Port()
 }

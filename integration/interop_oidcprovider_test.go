@@ -36,22 +36,32 @@ func filesResource(r providerResource) providerResource {
 func TestOIDCProviderTokens(t *testing.T) {
 	es384 := setting{"the algorithm ES384", func(as *emamw.AuthorizationServer) { as.Algorithms = []string{"ES384"} }, claims.AlgorithmNotAllowed}
 	twoDays := setting{"the lifetime", func(as *emamw.AuthorizationServer) { as.MaxAge = 48 * time.Hour }, claims.TokenLivesTooLong}
+	typed := func(typ any) map[string]any { return map[string]any{"typ": typ} }
+	signed := map[string]any{"sign": map[string]any{"alg": "ES384"}}
 	without := map[string]any{"client_id": nil, "jti": nil}
+	const who, nameless = `user alice of client "desktop" with [files:read]`, `unknown alice of client "" with [files:read]`
 	rows := map[string]struct {
 		resource providerResource
 		settings []setting
 		who      string
 	}{
-		"as it comes":          {providerResource{}, nil, `user alice of client "desktop" with [files:read]`},
-		"aud is an array":      {providerResource{Also: "https://reports.example.com"}, nil, `user alice of client "desktop" with [files:read]`},
-		"aud is no URL":        {providerResource{Audience: "files-api"}, []setting{listAudience("files-api")}, `user alice of client "desktop" with [files:read]`},
-		"typ is JWT":           {providerResource{Header: map[string]any{"typ": "JWT"}}, []setting{allowType("JWT")}, `user alice of client "desktop" with [files:read]`},
-		"typ is long":          {providerResource{Header: map[string]any{"typ": "application/AT+JWT"}}, nil, `user alice of client "desktop" with [files:read]`},
-		"no typ":               {providerResource{Header: map[string]any{"typ": nil}}, []setting{allowType("")}, `user alice of client "desktop" with [files:read]`},
-		"no client_id, no jti": {providerResource{Payload: without}, []setting{noClient}, `unknown alice of client "" with [files:read]`},
-		"signed ES384":         {providerResource{JWT: map[string]any{"sign": map[string]any{"alg": "ES384"}}}, []setting{es384}, `user alice of client "desktop" with [files:read]`},
-		"lives two days":       {providerResource{Seconds: 48 * 60 * 60}, []setting{twoDays}, `user alice of client "desktop" with [files:read]`},
-		"all of it":            {providerResource{"", "https://reports.example.com", "files-api", "", map[string]any{"sign": map[string]any{"alg": "ES384"}}, 48 * 60 * 60, map[string]any{"typ": "JWT"}, without}, []setting{listAudience("files-api"), noClient, allowType("JWT"), es384, twoDays}, `unknown alice of client "" with [files:read]`},
+		"as it comes":          {providerResource{}, nil, who},
+		"aud is an array":      {providerResource{Also: "https://reports.example.com"}, nil, who},
+		"aud is no URL":        {providerResource{Audience: "files-api"}, []setting{listAudience("files-api")}, who},
+		"typ is long":          {providerResource{Header: typed("application/AT+JWT")}, nil, who},
+		"typ is JWT":           {providerResource{Header: typed("JWT")}, []setting{allowType("JWT")}, who},
+		"no typ":               {providerResource{Header: typed(nil)}, []setting{allowType("")}, who},
+		"no client_id, no jti": {providerResource{Payload: without}, []setting{noClient}, nameless},
+		"signed ES384":         {providerResource{JWT: signed}, []setting{es384}, who},
+		"lives two days":       {providerResource{Seconds: 48 * 60 * 60}, []setting{twoDays}, who},
+		"all of it": {
+			providerResource{
+				Also: "https://reports.example.com", Audience: "files-api", Header: typed("JWT"), Payload: without,
+				JWT: signed, Seconds: 48 * 60 * 60,
+			},
+			[]setting{listAudience("files-api"), allowType("JWT"), noClient, es384, twoDays},
+			nameless,
+		},
 	}
 	resources := map[string]providerResource{}
 	for name, row := range rows {
@@ -108,25 +118,7 @@ func TestOIDCProviderTokensRefused(t *testing.T) {
 			}
 		})
 	}
-	t.Run("ID token", func(t *testing.T) {
-		itsAudience := listAudience(idpClient)
-		for _, c := range []struct {
-			name string
-			as   emamw.AuthorizationServer
-			want claims.Reason
-		}{
-			{"as it comes", with(p.issuer), claims.TypeNotAllowed},
-			{"its audience is accepted", with(p.issuer, itsAudience), claims.TypeNotAllowed},
-			{"its type is accepted", with(p.issuer, allowType("JWT"), allowType("")), claims.AudienceMismatch},
-			{"both are", with(p.issuer, itsAudience, allowType("JWT"), allowType("")), claims.ClaimMissing},                                    // client_id
-			{"both are, and no client is needed", with(p.issuer, itsAudience, allowType("JWT"), allowType(""), noClient), claims.ClaimMissing}, // scope
-			{"nothing is left that tells them apart", unrequired(with(p.issuer, itsAudience, allowType("JWT"), allowType(""), noClient)), ""},
-		} {
-			if _, got := judge(t, c.as, idToken); got != c.want {
-				t.Errorf("%s: %q, want %q", c.name, got, c.want)
-			}
-		}
-	})
+	t.Run("ID token", func(t *testing.T) { p.idTokenIsNoAccessToken(t, idToken) })
 	t.Run("a client's own token", func(t *testing.T) {
 		service := accessToken(t, p.metadata(t)["token_endpoint"].(string), idpClient, url.QueryEscape(idpSecret), url.Values{
 			"grant_type": {"client_credentials"}, "resource": {files}, "scope": {readScope},
@@ -135,6 +127,29 @@ func TestOIDCProviderTokensRefused(t *testing.T) {
 			t.Errorf("the token stands for %s", got)
 		}
 	})
+}
+
+// idTokenIsNoAccessToken takes away, one after the other, what keeps an ID token
+// out.
+func (p *openIDProvider) idTokenIsNoAccessToken(t *testing.T, idToken string) {
+	t.Helper()
+	itsAudience := listAudience(idpClient)
+	for _, c := range []struct {
+		name string
+		as   emamw.AuthorizationServer
+		want claims.Reason
+	}{
+		{"as it comes", with(p.issuer), claims.TypeNotAllowed},
+		{"its audience is accepted", with(p.issuer, itsAudience), claims.TypeNotAllowed},
+		{"its type is accepted", with(p.issuer, allowType("JWT"), allowType("")), claims.AudienceMismatch},
+		{"both are", with(p.issuer, itsAudience, allowType("JWT"), allowType("")), claims.ClaimMissing},                                    // client_id
+		{"both are, and no client is needed", with(p.issuer, itsAudience, allowType("JWT"), allowType(""), noClient), claims.ClaimMissing}, // scope
+		{"nothing is left that tells them apart", unrequired(with(p.issuer, itsAudience, allowType("JWT"), allowType(""), noClient)), ""},
+	} {
+		if _, got := judge(t, c.as, idToken); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
 }
 
 // boundToken is a token that only the holder of a key may use (RFC 9449).

@@ -29,13 +29,14 @@ type federation struct {
 	direct string // the one that trusts the OpenID provider itself
 	array  string // as direct, with tokens whose aud is an array
 	other  string // a resource that is no server here
+	sealed string // the resource whose tokens are for direct, and encrypted
 }
 
 func newFederation(t *testing.T) *federation {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
-	f := &federation{other: "https://elsewhere.example.com/mcp"}
+	f := &federation{other: "https://elsewhere.example.com/mcp", sealed: "https://sealed.example.com/mcp"}
 
 	// All addresses first, as each party must know those of others.
 	bridgeServer, asServer := httptest.NewUnstartedServer(nil), httptest.NewUnstartedServer(nil)
@@ -46,6 +47,7 @@ func newFederation(t *testing.T) *federation {
 	all := readScope + " " + writeScope
 	f.provider = startOpenIDProvider(t, map[string][]string{"alice": {"engineering"}}, map[string]providerResource{
 		f.direct: {Scope: all}, f.array: {Scope: all, Also: "https://reports.example.com"}, f.other: {Scope: all},
+		f.sealed: {Scope: all, Audience: f.direct, JWT: map[string]any{"encrypt": map[string]any{"alg": "RSA-OAEP-256", "enc": "A256GCM"}}},
 	})
 	idp := emamwtest.NewIdP(emamwtest.IdPConfig{Issuer: f.bridge})
 	startServer(t, bridgeServer, newBridge(ctx, t, idp, f.provider))
@@ -198,12 +200,14 @@ func calls(t *testing.T, resource, token, who string) {
 func (f *federation) doors(t *testing.T) {
 	elsewhere := f.provider.signIn(t, "alice", "openid groups "+readScope, f.other)
 	here := f.provider.signIn(t, "alice", "openid groups "+readScope, f.direct)
+	sealed := f.provider.signIn(t, "alice", "openid "+readScope, f.sealed)["access_token"].(string)
 	idp, access := here["id_token"].(string), here["access_token"].(string)
 	for _, c := range []struct{ name, resource, token string }{
 		{"an ID token", f.direct, idp},
 		{"an access token for another resource", f.direct, elsewhere["access_token"].(string)},
 		{"an access token for this issuer's other server", f.array, access},
 		{"an access token of an issuer that is not trusted", f.behind, access},
+		{"an encrypted access token", f.direct, sealed},
 		{"an ID token behind the authorization server", f.behind, idp},
 	} {
 		if status := knock(t, c.resource, c.token); status != http.StatusUnauthorized {

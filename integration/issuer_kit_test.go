@@ -3,6 +3,7 @@ package integration_test
 import (
 	"bufio"
 	"encoding/json"
+	"net/url"
 	"os/exec"
 	"sync"
 	"testing"
@@ -57,4 +58,25 @@ func startIssuer(t *testing.T, dir string, config any, program string, args ...s
 	}
 	p.issuer = ready.Issuer
 	return p
+}
+
+// origin is scheme, host and port.
+func (p *issuerProcess) origin(t *testing.T) string {
+	t.Helper()
+	u := p.url(t)
+	return u.Scheme + "://" + u.Host
+}
+
+func (p *issuerProcess) port(t *testing.T) string {
+	t.Helper()
+	return p.url(t).Port()
+}
+
+func (p *issuerProcess) url(t *testing.T) *url.URL {
+	t.Helper()
+	u, err := url.Parse(p.issuer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
 }
