@@ -108,6 +108,7 @@ func TestTelemetryOfTriggers(t *testing.T) {
 		old := g.token()
 		g.as.RotateKey()
 		g.send(g.token(), listTools)
+		synctest.Wait() // the request may be answered before the fetch's span has ended
 		demanded, asking := g.span("ema.jwks.fetch"), g.span("ema.authenticate")
 		if demanded.Parent().SpanID() != asking.SpanContext().SpanID() || demanded.SpanContext().TraceID() != asking.SpanContext().TraceID() {
 			t.Error("the fetch that a request asked for is not in its trace")
