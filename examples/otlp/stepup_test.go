@@ -112,7 +112,7 @@ func TestOnlyTheVocabularyArrives(t *testing.T) {
 			}
 		}
 	}
-	for _, metric := range []string{"ema.authentication.duration", "ema.authorization.decisions", "ema.id_jag.exchange.duration", "ema.jwks.fetch.duration", "ema.jwks.age", "ema.jwks.keys"} {
+	for _, metric := range []string{"ema.authentication.duration", "ema.authorization.decisions", "ema.id_jag.exchange.duration", "ema.jwks.fetch.duration", "ema.jwks.age", "ema.jwks.keys", "ema.cache.lookups"} {
 		if !seen[metric] {
 			t.Errorf("%s did not arrive", metric)
 		}
