@@ -78,6 +78,8 @@ func TestAssertionDefects(t *testing.T) {
 		{"exp is huge", with(claimSet{"exp": 1e300}), "claim_malformed"},
 		{"exp in ten years", with(claimSet{"exp": unix(87600 * time.Hour)}), "token_lives_too_long"},
 		{"life too long by a second", with(claimSet{"exp": unix(601 * time.Second)}), "token_lives_too_long"},
+		{"iat is a string", with(claimSet{"iat": "now"}), "claim_malformed"},
+		{"aud_tenant is a number", with(claimSet{"aud_tenant": 7}), "claim_malformed"},
 		{"iat absent", with(claimSet{"iat": nil}), "claim_missing"},
 		{"iat ahead", with(claimSet{"iat": unix(31 * time.Second)}), "token_not_yet_valid"},
 		{"nbf ahead", with(claimSet{"nbf": unix(31 * time.Second)}), "token_not_yet_valid"},
@@ -301,6 +303,7 @@ func TestSAMLSubject(t *testing.T) {
 		{"no issuer", claimSet{"sub_id": claimSet{"format": "saml-nameid", "nameid": "a"}}, "claim_missing"},
 		{"no name", claimSet{"sub_id": claimSet{"format": "saml-nameid", "issuer": "https://idp.example.com/saml"}}, "claim_missing"},
 		{"not an object", claimSet{"sub_id": "alice"}, "claim_malformed"},
+		{"a format that is no text", claimSet{"sub_id": claimSet{"format": 7}}, "claim_malformed"},
 		{"another format", claimSet{"sub_id": claimSet{"format": "opaque", "id": "x"}}, ""},
 		{"absent", claimSet{}, ""},
 	}

@@ -1,10 +1,13 @@
 package idjag_test
 
 import (
+	"context"
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,6 +30,7 @@ func basic(id, secret string) string {
 func manyClients(w *world, cfg *idjag.Config) {
 	cfg.Clients = append(cfg.Clients,
 		idjag.Client{ID: urlClient, SecretHashes: []string{idjag.HashSecret("an older one"), idjag.HashSecret(oddSecret)}},
+		idjag.Client{ID: "ten%", SecretHashes: []string{idjag.HashSecret("5%zz")}},
 		idjag.Client{ID: "signer", JWKS: jwks(clientKey)},
 		idjag.Client{ID: "old-signer", JWKS: jwks(clientKey), TokenEndpointAudience: true},
 		idjag.Client{ID: "remote-signer", JWKSURL: "https://keys.example.com/jwks"},
@@ -55,6 +59,9 @@ func TestClientAuthentication(t *testing.T) {
 		{"basic of a URL, encoded", urlClient, request{header: []string{basic(esc(urlClient), esc(oddSecret))}}, 200, "", ""},
 		{"basic of a URL, raw", urlClient, request{header: []string{basic(urlClient, oddSecret)}}, 200, "", ""},
 		{"basic of a URL, only the id encoded", urlClient, request{header: []string{basic(esc(urlClient), "an older one")}}, 200, "", ""},
+		{"basic of what cannot be decoded", "ten%", request{header: []string{basic("ten%", "5%zz")}}, 200, "", ""},
+		{"basic of what cannot be decoded, encoded", "ten%", request{header: []string{basic(esc("ten%"), esc("5%zz"))}}, 200, "", ""},
+		{"basic, only the id encoded, of a secret that cannot be decoded", "ten%", request{header: []string{basic(esc("ten%"), "5%zz")}}, 401, "invalid_client", "client_unauthenticated"},
 		{"post", clientID, request{form: url.Values{"client_id": {clientID}, "client_secret": {secret}}}, 200, "", ""},
 		{"public, registered so", "open", request{form: url.Values{"client_id": {"open"}}}, 200, "", ""},
 
@@ -150,6 +157,12 @@ func TestClientAssertion(t *testing.T) {
 		{"exp tomorrow", "signer", nil, claimSet{"exp": exp(24 * time.Hour)}, nil, "invalid_client"},
 		{"not yet valid", "signer", nil, claimSet{"nbf": exp(time.Hour)}, nil, "invalid_client"},
 		{"jti is a number", "signer", nil, claimSet{"jti": 1}, nil, "invalid_client"},
+		{"an algorithm that is not on the list", "signer", claimSet{"alg": "ES384"}, nil, nil, "invalid_client"},
+		{"iss is a number", "signer", nil, claimSet{"iss": 1}, nil, "invalid_client"},
+		{"sub is a number", "signer", nil, claimSet{"sub": 1}, nil, "invalid_client"},
+		{"aud is an object", "signer", nil, claimSet{"aud": claimSet{}}, nil, "invalid_client"},
+		{"exp is a string", "signer", nil, claimSet{"exp": "soon"}, nil, "invalid_client"},
+		{"members in two cases", "signer", nil, claimSet{"ISS": "signer"}, nil, "invalid_client"},
 		{"HS256", "signer", claimSet{"alg": "HS256"}, nil, nil, "invalid_client"},
 		{"kid unknown", "signer", claimSet{"kid": "else"}, nil, nil, "invalid_client"},
 		{"type of something else", "signer", nil, nil, url.Values{"client_assertion_type": {"urn:x"}}, "invalid_request"},
@@ -238,4 +251,43 @@ func TestClientKeysUnavailable(t *testing.T) {
 	values.Set("client_assertion_type", assertionType)
 	values.Set("client_assertion", w.clientAssertion("remote-signer", nil, nil))
 	w.refused(w.send(tokenRequest(values)), http.StatusServiceUnavailable, "temporarily_unavailable", "keys_unavailable")
+}
+
+// failsAt is a store that fails in its n-th call, and says so at once.
+type failsAt struct {
+	idjag.ReplayStore
+	n atomic.Int32
+}
+
+func (s *failsAt) Consume(ctx context.Context, key string, until time.Time) (bool, error) {
+	if s.n.Add(-1) == 0 {
+		return false, errors.New("connection refused")
+	}
+	return s.ReplayStore.Consume(ctx, key, until)
+}
+
+// TestStoreDiesMidRequest: whichever of the two assertions the store fails at,
+// the ID-JAG is as good as before. The client's own may be used up by then; it
+// makes a new one for each request.
+func TestStoreDiesMidRequest(t *testing.T) {
+	for n := range int32(2) {
+		store := &failsAt{}
+		w := newWorld(t, func(w *world, cfg *idjag.Config) {
+			manyClients(w, cfg)
+			store.ReplayStore = idjag.NewReplayStore(0, w.clock.Now)
+			cfg.Replay = store
+		})
+		values := form(w.mint(with(claimSet{"client_id": "signer"})))
+		values.Set("client_assertion_type", assertionType)
+		for _, dies := range []bool{true, false} {
+			values.Set("client_assertion", w.clientAssertion("signer", nil, nil))
+			store.n.Store(n + 1)
+			if !dies {
+				store.n.Store(0)
+				w.granted(w.send(tokenRequest(values)))
+				continue
+			}
+			w.refused(w.send(tokenRequest(values)), http.StatusServiceUnavailable, "temporarily_unavailable", "store_unavailable")
+		}
+	}
 }

@@ -1,11 +1,15 @@
 package idjag_test
 
 import (
+	"context"
+	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/emamw/mcp-ema/idjag"
@@ -75,6 +79,9 @@ func TestClientDocument(t *testing.T) {
 		{"no name", claimSet{"client_name": nil}, false, "invalid_client"},
 		{"no redirect URIs", claimSet{"redirect_uris": nil}, false, "invalid_client"},
 		{"a secret", claimSet{"token_endpoint_auth_method": "client_secret_basic"}, false, "invalid_client"},
+		{"grants of a wrong type", claimSet{"grant_types": 7}, false, "invalid_client"},
+		{"a method of a wrong type", claimSet{"token_endpoint_auth_method": 7}, false, "invalid_client"},
+		{"keys at an address of a wrong type", join(jwt, claimSet{"jwks_uri": 7}), true, "invalid_client"},
 		{"grants without ours", claimSet{"grant_types": []string{"authorization_code"}}, false, "unauthorized_client"},
 		{"keys, and none used", join(jwt, claimSet{"jwks": keySet}), false, "invalid_client"},
 		{"public, and an assertion", nil, true, "invalid_client"},
@@ -363,4 +370,59 @@ func TestFloodOfDocuments(t *testing.T) {
 	}
 	close(release)
 	wg.Wait()
+}
+
+// broken is a network on which nothing arrives, or not whole.
+type broken struct {
+	http.RoundTripper
+	body bool
+}
+
+func (b broken) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !strings.HasPrefix(r.URL.String(), documentOrigin) {
+		return b.RoundTripper.RoundTrip(r)
+	}
+	if !b.body {
+		return nil, errors.New("no route to host")
+	}
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Request: r,
+		Body: io.NopCloser(iotest.ErrReader(errors.New("connection reset"))),
+	}, nil
+}
+
+// TestDocumentsOutOfReach: that there is no such client was not said.
+func TestDocumentsOutOfReach(t *testing.T) {
+	for _, body := range []bool{false, true} {
+		w := newWorld(t, func(w *world, cfg *idjag.Config) {
+			admitDocuments(w, cfg)
+			cfg.HTTPClient = &http.Client{Transport: broken{RoundTripper: w.net, body: body}}
+		})
+		for _, signed := range []bool{false, true} {
+			w.refused(w.redeemAs(documentID, signed), 503, "temporarily_unavailable", "client_lookup_failed")
+		}
+	}
+}
+
+// TestClientDoesNotWait: whoever goes away while a document is fetched holds
+// nothing up, and the fetch is there for the next.
+func TestClientDoesNotWait(t *testing.T) {
+	w := newWorld(t, admitDocuments)
+	arrived, release := make(chan struct{}), make(chan struct{})
+	w.net.set(documentID, func(rw http.ResponseWriter, _ *http.Request) {
+		close(arrived)
+		<-release
+		rw.Header().Set("Content-Type", "application/json")
+		_, _ = rw.Write(document(nil))
+	})
+	ctx, leave := context.WithCancel(t.Context())
+	go func() { <-arrived; leave() }()
+	values := form(w.mint(with(claimSet{"client_id": documentID})))
+	values.Set("client_id", documentID)
+	w.refused(w.send(tokenRequest(values).WithContext(ctx)), 503, "temporarily_unavailable", "canceled")
+	close(release)
+	w.granted(w.redeemAs(documentID, false))
+	if got := w.net.count(documentID); got != 1 {
+		t.Errorf("fetched %d times, want once", got)
+	}
 }

@@ -1,11 +1,13 @@
 package idjag_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 // TestRequestShapes are the bodies of RFC 6749 section 3.2, and those that it
@@ -45,6 +47,7 @@ func TestRequestShapes(t *testing.T) {
 		{"scope twice", formType, func() string { return good() + "&scope=a&scope=b" }, "invalid_request", "request_malformed"},
 		{"a name twice by encoding", formType, func() string { return good() + "&%61ssertion=x" }, "invalid_request", "request_malformed"},
 		{"bad encoding", formType, func() string { return good() + "&x=%zz" }, "invalid_request", "request_malformed"},
+		{"bad encoding of a name", formType, func() string { return good() + "&%zz=x" }, "invalid_request", "request_malformed"},
 		{"semicolon", formType, func() string { return good() + ";x=y" }, "invalid_request", "request_malformed"},
 		{"not UTF-8", formType, func() string { return good() + "&x=%ff" }, "invalid_request", "request_malformed"},
 		{"a zero byte", formType, func() string { return good() + "&x=%00" }, "invalid_request", "request_malformed"},
@@ -110,4 +113,11 @@ func TestProofOfPossessionIsRefused(t *testing.T) {
 	r.SetBasicAuth(clientID, secret)
 	r.Header.Set("DPoP", "x.y.z")
 	w.refused(w.send(r), http.StatusBadRequest, "invalid_dpop_proof", "proof_unsupported")
+}
+
+func TestBodyBreaksOff(t *testing.T) {
+	w := newWorld(t, nil)
+	r := httptest.NewRequest(http.MethodPost, ownIssuer+"/token", iotest.ErrReader(errors.New("connection reset")))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w.refused(w.send(r), http.StatusBadRequest, "invalid_request", "request_malformed")
 }

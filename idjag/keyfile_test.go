@@ -38,9 +38,10 @@ func TestLoadKeyFile(t *testing.T) {
 	}
 	_, edKey, _ := ed25519.GenerateKey(rand.Reader)
 	ecKey, _ := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	p521, _ := ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
 	p224, _ := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
 	rsaKey := newRSAKey("").key
-	for alg, key := range map[string]crypto.PrivateKey{"EdDSA": edKey, "ES384": ecKey, "RS256": rsaKey} {
+	for alg, key := range map[string]crypto.PrivateKey{"EdDSA": edKey, "ES384": ecKey, "ES512": p521, "RS256": rsaKey} {
 		got, err := idjag.LoadKeyFile(write(pemOf(t, key), 0o600))
 		if err != nil || got.Algorithm != alg || got.ID == "" || got.Signer == nil {
 			t.Errorf("%s: %+v, %v", alg, got, err)
@@ -81,6 +82,13 @@ func TestLoadKeyFile(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "secret material") {
 			t.Errorf("%s: error %v, want one that says %q", tt.name, err, tt.want)
 		}
+	}
+	dir := filepath.Join(t.TempDir(), "keys")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := idjag.LoadKeyFile(dir); err == nil {
+		t.Error("a directory was loaded")
 	}
 	if _, err := idjag.LoadKeyFile(filepath.Join(t.TempDir(), "none")); err == nil {
 		t.Error("a file that is not there was loaded")

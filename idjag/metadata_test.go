@@ -236,6 +236,17 @@ func TestRotation(t *testing.T) {
 	check("after a mistake", []string{"first"}, "first")
 }
 
+// TestKeysAreDiscovered: without JWKSURL the provider's own metadata says where
+// its keys are.
+func TestKeysAreDiscovered(t *testing.T) {
+	w := newWorld(t, func(w *world, cfg *idjag.Config) {
+		cfg.IdentityProviders[0].JWKSURL = ""
+		w.net.serve(idpIssuer+"/.well-known/openid-configuration", marshal(claimSet{"issuer": idpIssuer, "jwks_uri": idpIssuer + "/keys"}))
+		w.net.serve(idpIssuer+"/keys", jwks(w.idp))
+	})
+	w.granted(w.redeem(w.mint(nil)))
+}
+
 // TestPublishedKeysArePublic
 func TestPublishedKeysArePublic(t *testing.T) {
 	w := newWorld(t, nil)

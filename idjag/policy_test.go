@@ -182,6 +182,64 @@ func TestStepUp(t *testing.T) {
 	}
 }
 
+// TestSignInRunsOut: the sign-in was fresh when the request began, and is not any
+// more when the token would be made.
+func TestSignInRunsOut(t *testing.T) {
+	w := newWorld(t, func(w *world, cfg *idjag.Config) {
+		cfg.Policy = &idjag.Policy{Rules: []idjag.Rule{{Name: "fresh", Scopes: []string{"files:read"}, MaxAuthenticationAge: time.Minute}}}
+		cfg.ResolveSubject = func(context.Context, claims.Principal) (string, error) {
+			w.clock.advance(2 * time.Second)
+			return "user_42", nil
+		}
+	})
+	a := w.redeem(w.mint(with(claimSet{"auth_time": begin.Add(-59 * time.Second).Unix()})))
+	w.refused(a, 400, "insufficient_user_authentication", "authentication_too_weak")
+}
+
+// TestRuleLifetime: the shortest life of the rules that gave something, and never
+// more than the server's.
+func TestRuleLifetime(t *testing.T) {
+	w := newWorld(t, func(_ *world, cfg *idjag.Config) {
+		cfg.Policy = &idjag.Policy{Rules: []idjag.Rule{
+			{Name: "read", Scopes: []string{"files:read"}, TokenLifetime: time.Hour},
+			{Name: "write", Scopes: []string{"files:write"}, TokenLifetime: 90 * time.Second},
+		}}
+	})
+	for scope, want := range map[string]float64{"files:read": 600, "files:write": 90, "files:read files:write": 90} {
+		if a := w.redeem(w.mint(nil), "scope", scope); a.body["expires_in"] != want {
+			t.Errorf("%s: answered %s, want %v seconds", scope, a.raw, want)
+		}
+	}
+}
+
+// TestReasonsOfAuthorize: each reason that a function gives has the code that it
+// has everywhere.
+func TestReasonsOfAuthorize(t *testing.T) {
+	for reason, want := range map[claims.Reason]struct {
+		status int
+		code   string
+	}{
+		claims.RequestMalformed:      {400, "invalid_request"},
+		claims.ClientUnauthorized:    {400, "unauthorized_client"},
+		claims.ClientUnauthenticated: {400, "invalid_client"},
+		claims.ScopeNotGranted:       {400, "invalid_scope"},
+		claims.AuthenticationTooWeak: {400, "insufficient_user_authentication"},
+		claims.TenantNotAllowed:      {400, "invalid_grant"},
+		claims.GroupsLookupFailed:    {503, "temporarily_unavailable"},
+		claims.Internal:              {500, "server_error"},
+		"a reason of his own":        {400, "invalid_grant"},
+	} {
+		w := newWorld(t, func(_ *world, cfg *idjag.Config) {
+			cfg.Authorize = func(context.Context, idjag.Request, idjag.Decision) (idjag.Decision, error) {
+				return idjag.Decision{Reason: reason}, nil
+			}
+		})
+		if a := w.redeem(w.mint(nil)); a.status != want.status || a.code() != want.code || strings.Contains(a.raw, "his own") {
+			t.Errorf("%s: answered %d %s, want %d %s", reason, a.status, a.raw, want.status, want.code)
+		}
+	}
+}
+
 func TestReportOnly(t *testing.T) {
 	w := newWorld(t, func(_ *world, cfg *idjag.Config) {
 		cfg.Policy = &idjag.Policy{ReportOnly: true, Rules: []idjag.Rule{{Name: "readers", Scopes: []string{"files:read"}}}}
@@ -300,6 +358,7 @@ func TestParsePolicy(t *testing.T) {
 		"acr values taken away":     `{"rules": [{"name": "a", "scopes": ["s"], "acr_values": []}]}`,
 		"an array":                  `[]`,
 		"cut off":                   `{"rules": [{"name": "a"`,
+		"cut off in a name":         `{"rules": [{"na`,
 	} {
 		if p, err := idjag.ParsePolicy([]byte(document)); err == nil {
 			t.Errorf("%s: read as %+v", name, p)

@@ -9,7 +9,9 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/emamw/mcp-ema/idjag"
@@ -84,6 +86,14 @@ func TestRevocationEndpoint(t *testing.T) {
 	if a := w.send(r); a.code() != "invalid_client" || len(store.got) != 0 {
 		t.Errorf("no client: answered %d %s", a.status, a.raw)
 	}
+	if a := w.send(httptest.NewRequest(http.MethodOptions, ownIssuer+"/revoke", nil)); a.status != http.StatusNoContent {
+		t.Errorf("OPTIONS: answered %d", a.status)
+	}
+	r = httptest.NewRequest(http.MethodPost, ownIssuer+"/revoke", strings.NewReader(`{"token":"x"}`))
+	r.Header.Set("Content-Type", "application/json")
+	if a := w.send(r); a.code() != "invalid_request" {
+		t.Errorf("JSON: answered %d %s", a.status, a.raw)
+	}
 	if a := w.send(httptest.NewRequest(http.MethodGet, ownIssuer+"/revoke", nil)); a.status != http.StatusMethodNotAllowed {
 		t.Errorf("GET: answered %d", a.status)
 	}
@@ -97,6 +107,39 @@ func TestRevocationEndpoint(t *testing.T) {
 	}
 	if len(store.got) != 1 || store.got[0].TokenID != id || store.got[0].Issuer != ownIssuer || store.got[0].Until.Before(begin.Add(10*time.Minute)) {
 		t.Errorf("revoked %+v, want %s until it has expired", store.got, id)
+	}
+}
+
+// TestRevocationUsesTheProofUp: a client assertion is good for one revocation,
+// and for none when that cannot be remembered.
+func TestRevocationUsesTheProofUp(t *testing.T) {
+	replay := &failsAt{}
+	w := newWorld(t, func(w *world, cfg *idjag.Config) {
+		manyClients(w, cfg)
+		replay.ReplayStore = idjag.NewReplayStore(0, w.clock.Now)
+		cfg.Revocations, cfg.Replay = revocation.NewMemory(0, w.clock.Now), replay
+	})
+	values := form(w.mint(with(claimSet{"client_id": "signer"})))
+	values.Set("client_assertion_type", assertionType)
+	values.Set("client_assertion", w.clientAssertion("signer", nil, nil))
+	token, _ := w.send(tokenRequest(values)).body["access_token"].(string)
+	revoke := func(proof string) answer {
+		r := httptest.NewRequest(http.MethodPost, ownIssuer+"/revoke", strings.NewReader(url.Values{
+			"token": {token}, "client_assertion_type": {assertionType}, "client_assertion": {proof},
+		}.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		return w.send(r)
+	}
+	proof := w.clientAssertion("signer", nil, nil)
+	replay.n.Store(1)
+	if a := revoke(proof); a.status != http.StatusServiceUnavailable {
+		t.Errorf("store down: answered %d %s", a.status, a.raw)
+	}
+	if a := revoke(proof); a.status != http.StatusOK {
+		t.Errorf("answered %d %s", a.status, a.raw)
+	}
+	if a := revoke(proof); a.code() != "invalid_client" {
+		t.Errorf("again: answered %d %s", a.status, a.raw)
 	}
 }
 
@@ -163,4 +206,38 @@ func TestRevocationStoreSilent(t *testing.T) {
 	if err := w.Ready(ctx); err == nil {
 		t.Error("ready without the revocation store")
 	}
+}
+
+// recovering is a store that cannot be followed at first.
+type recovering struct {
+	*revocation.Memory
+	failed atomic.Bool
+}
+
+func (s *recovering) Follow(ctx context.Context, apply func([]revocation.Revocation)) error {
+	if s.failed.CompareAndSwap(false, true) {
+		return errors.New("dial c4n4ry:6379: connection refused")
+	}
+	return s.Memory.Follow(ctx, apply)
+}
+
+// TestRevocationStoreComesBack: the operator is told both, and not in the words
+// of the store.
+func TestRevocationStoreComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(w *world, cfg *idjag.Config) {
+			cfg.Revocations = &recovering{Memory: revocation.NewMemory(0, w.clock.Now)}
+		})
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		w.granted(w.redeem(w.mint(nil)))
+		for _, line := range []string{"cannot be followed", "followed again"} {
+			if !strings.Contains(w.logs.String(), line) {
+				t.Errorf("no %q in the log %s", line, w.logs)
+			}
+		}
+		if strings.Contains(w.logs.String(), "c4n4ry") {
+			t.Error("the store's own words are in the log")
+		}
+	})
 }
