@@ -117,9 +117,7 @@ func TestTemplatesOfASessionOnSeveralPages(t *testing.T) {
 		for host, scope := range map[string]string{"both": "own", "own1": "own", "own2": "own", "server1": "server", "server2": "server"} {
 			read := host + ":///x"
 			for held, runs := range map[string]int{"none": 0, scope: 1} {
-				b.mu.Lock()
-				clear(b.ran)
-				b.mu.Unlock()
+				b.forget()
 				b.mcp.HandleMessage(b.mcp.WithContext(user(held), session), []byte(message("resources/read", uri(read))))
 				if b.runs(read) != runs {
 					t.Errorf("pages of %d: %s with %s was read %d times, want %d", limit, read, held, b.runs(read), runs)

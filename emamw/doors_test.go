@@ -60,6 +60,7 @@ type door struct {
 var doors = []door{
 	{name: "tool", method: "tools/call", params: call("write"), scopes: "files:write", ask: "files:write", runs: "write"},
 	{name: "tool without a rule", method: "tools/call", params: call("unruled"), ask: "", runs: "unruled"},
+	{name: "task tool", method: "tools/call", params: map[string]any{"name": "report", "task": map[string]any{}}, scopes: "reports", ask: "reports", legacy: true},
 	{name: "prompt", method: "prompts/get", params: map[string]any{"name": "ask"}, scopes: "prompts", ask: "prompts", runs: "ask"},
 	{name: "prompt without a rule", method: "prompts/get", params: map[string]any{"name": "bare"}},
 	{name: "resource", method: "resources/read", params: map[string]any{"uri": "file:///fixed"}, scopes: "fixed", ask: "fixed", runs: "file:///fixed"},
@@ -118,6 +119,7 @@ func TestDoors(t *testing.T) {
 func TestHiddenIsUnknown(t *testing.T) {
 	unknown := map[string]map[string]any{
 		"tool":                call("nope!"),
+		"task tool":           {"name": "rep!rt"},
 		"prompt":              {"name": "no!"},
 		"resource":            {"uri": "file:///fix!d"},
 		"template":            {"uri": "file:///a!txt"},
@@ -134,6 +136,9 @@ func TestHiddenIsUnknown(t *testing.T) {
 			t.Run(e.name+"/"+d.name, func(t *testing.T) {
 				b := newBench(t, before(furnish), with(func(c *emamw.Config) { c.HideDenied = true }))
 				token := b.token("unrelated")
+				if task, ok := d.params["task"]; ok {
+					other["task"] = task
+				}
 				hidden, missing := e.send(b, token, d.method, d.params), e.send(b, token, d.method, other)
 				if b.runs(d.runs) != 0 {
 					t.Error("what is hidden ran")

@@ -27,7 +27,6 @@ type exchange struct {
 	body  limitedBody
 
 	w         http.ResponseWriter
-	flusher   http.Flusher
 	holds     bool     // a POST, whose 200 waits for the verdict
 	sessionID string   // as handed to mcp-go
 	session   []string // the same, as a header

@@ -132,8 +132,7 @@ func (h *handler) handOver(w http.ResponseWriter, r *http.Request, x *exchange) 
 	}
 	defer x.close()
 
-	if flusher, ok := w.(http.Flusher); ok {
-		x.flusher = flusher
+	if _, ok := w.(http.Flusher); ok {
 		h.transport.ServeHTTP(streamWriter{x}, inner)
 	} else {
 		h.transport.ServeHTTP(x, inner)

@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -142,6 +144,19 @@ func (b *bench) runs(name string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.ran[name]
+}
+
+// whatRan names the handlers that ran, since forget.
+func (b *bench) whatRan() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Sorted(maps.Keys(b.ran))
+}
+
+func (b *bench) forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(b.ran)
 }
 
 // answer is what came back.

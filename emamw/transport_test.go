@@ -346,7 +346,7 @@ func TestNestedCalls(t *testing.T) {
 	}
 }
 
-// Flush, streaming and Shutdown over a real connection.
+// A notification arrives over a real connection while its call still runs.
 func TestOverTheWire(t *testing.T) {
 	step := make(chan struct{})
 	b := newBench(t, stateless, before(func(b *bench) {

@@ -21,17 +21,27 @@ import (
 type streamWriter struct{ *exchange }
 
 // Flush sends what was written, once it may go out.
-func (w streamWriter) Flush() {
-	x := w.exchange
+func (w streamWriter) Flush() { _ = w.FlushError() }
+
+// FlushError is Flush for http.ResponseController, which would else look behind
+// the exchange for a writer that can flush, and send a status before the verdict.
+func (x *exchange) FlushError() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if x.finished {
+		return errFinished
+	}
+	if x.status == 0 {
+		x.writeHeader(http.StatusOK)
+	}
 	switch {
-	case x.finished, x.verdict == denied:
+	case x.verdict == denied:
 	case x.holding():
 		x.flushed = true
 	default:
-		x.flusher.Flush()
+		return http.NewResponseController(x.w).Flush()
 	}
+	return nil
 }
 
 // Unwrap is for http.ResponseController: deadlines belong to the connection.
@@ -113,8 +123,8 @@ func (x *exchange) release() {
 		_, _ = x.send(x.held.Bytes()) // a client that went away misses its answer
 		x.held.Reset()
 	}
-	if x.flushed && x.flusher != nil {
-		x.flusher.Flush()
+	if x.flushed {
+		_ = http.NewResponseController(x.w).Flush()
 	}
 }
 

@@ -86,7 +86,11 @@ func TestWriter(t *testing.T) {
 		}, "OK, write, flush, write"},
 		{"a flush before any status", http.MethodGet, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 			flush(w)
-		}, "flush"},
+		}, "OK, flush"},
+		{"a flush before any status, of an answer that is held", http.MethodPost, func(w http.ResponseWriter, r *http.Request, transport http.Handler) {
+			flush(w)
+			transport.ServeHTTP(w, r)
+		}, "OK, flush, write"},
 		{"a GET is not held", http.MethodGet, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 			_, _ = w.Write([]byte("text"))
 			flush(w)
@@ -128,6 +132,36 @@ func TestWriterThatCannotFlush(t *testing.T) {
 	}
 	if a := ask(http.MethodGet, b.token()); a.Code < 400 {
 		t.Errorf("a stream without flushing: %d", a.Code)
+	}
+}
+
+// wrapped is a connection behind a middleware that leaves flushing to whoever
+// unwraps it.
+type wrapped struct{ unflushable }
+
+func (w wrapped) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// However a flush is asked for, it sends no status before the verdict, and no id
+// of a session that is not sealed.
+func TestFlushDoesNotForestallTheVerdict(t *testing.T) {
+	for name, wrap := range map[string]func(http.ResponseWriter) http.ResponseWriter{
+		"a writer that flushes":      func(w http.ResponseWriter) http.ResponseWriter { return w },
+		"one that must be unwrapped": func(w http.ResponseWriter) http.ResponseWriter { return wrapped{unflushable{w}} },
+	} {
+		b := newBench(t, before(furnish), around(func(w http.ResponseWriter, r *http.Request, transport http.Handler) {
+			w.Header().Set("Mcp-Session-Id", "secret")
+			if err := http.NewResponseController(w).Flush(); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			transport.ServeHTTP(w, r)
+		}))
+		for token, status := range map[string]int{b.token(): 403, b.token("files:write"): 200} {
+			recorder := httptest.NewRecorder()
+			b.handler.ServeHTTP(wrap(recorder), newRequest(http.MethodPost, token, message("tools/call", call("write"))))
+			if got := recorder.Result().Header.Get("Mcp-Session-Id"); recorder.Code != status || got == "secret" || status == 200 && (!recorder.Flushed || got == "") {
+				t.Errorf("%s: %d, want %d, session %q, flushed: %t", name, recorder.Code, status, got, recorder.Flushed)
+			}
+		}
 	}
 }
 
