@@ -13,6 +13,7 @@ import (
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/emamw/mcp-ema/emamw"
@@ -31,6 +32,13 @@ func (s *silentWriter) Flush()                      {}
 // application hands on that was built without an SDK.
 type unknownNoop struct{ tracenoop.TracerProvider }
 
+// idle gives no-op spans by a tracer that is not known for one.
+type idle struct{ tracenoop.TracerProvider }
+
+type idleTracer struct{ tracenoop.Tracer }
+
+func (idle) Tracer(string, ...trace.TracerOption) trace.Tracer { return idleTracer{} }
+
 // The providers, and how often a request with a cached token and an allowed tool
 // allocates more than without any.
 var costRows = []struct {
@@ -41,7 +49,8 @@ var costRows = []struct {
 	{"the API's no-op providers", func(c *emamw.Config) {
 		c.TracerProvider, c.MeterProvider = tracenoop.NewTracerProvider(), metricnoop.NewMeterProvider()
 	}, 0},
-	{"a provider without an SDK", func(c *emamw.Config) { c.TracerProvider = unknownNoop{} }, 1},
+	{"a provider that wraps them", func(c *emamw.Config) { c.TracerProvider = unknownNoop{} }, 0},
+	{"a provider without an SDK", func(c *emamw.Config) { c.TracerProvider = idle{} }, 1},
 	{"the SDK, and a trace that is not sampled", func(c *emamw.Config) {
 		c.TracerProvider = sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample()))
 	}, 2},

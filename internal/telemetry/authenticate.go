@@ -64,8 +64,10 @@ func (a *Authentication) end(end *Authenticated) Origin {
 	if a.span == nil {
 		return Origin{}
 	}
-	origin := Origin{span: a.span.SpanContext(), dropped: !a.span.IsRecording()}
-	origin.trace = origin.span.TraceID()
+	origin := Origin{dropped: !a.span.IsRecording()}
+	if self := a.span.SpanContext(); self.IsValid() {
+		origin.span, origin.trace = self, self.TraceID()
+	}
 	if !origin.dropped {
 		a.span.SetAttributes(r.authenticated(end, toSpan)...)
 		mark(a.span, end.Reason)

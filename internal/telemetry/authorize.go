@@ -51,7 +51,7 @@ func (r *Recorder) Authorize(ctx context.Context, d *Decision) {
 }
 
 func (r *Recorder) authorize(ctx context.Context, d *Decision) {
-	if r.decisions.Enabled(ctx) {
+	if r.metered && r.decisions.Enabled(ctx) {
 		r.decisions.Add(ctx, 1, r.decisionOptions(d)...)
 	}
 	if r.tracer != nil {

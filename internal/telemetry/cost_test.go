@@ -30,6 +30,13 @@ func TestOffIsNil(t *testing.T) {
 // hands on that was built without an SDK.
 type wrapped struct{ tracenoop.TracerProvider }
 
+// empty is one that gives no-op spans by a tracer of its own.
+type empty struct{ tracenoop.TracerProvider }
+
+type emptyTracer struct{ tracenoop.Tracer }
+
+func (empty) Tracer(string, ...trace.TracerOption) trace.Tracer { return emptyTracer{} }
+
 // unsampled does what the SDK does for a trace that is not sampled: a span with
 // ids of its own, and a context for it. That is two allocations.
 type unsampled struct{ tracenoop.TracerProvider }
@@ -66,7 +73,8 @@ var costs = []struct {
 	allocs float64
 }{
 	{"off", func() telemetry.Config { return telemetry.Config{} }, 0},
-	{"no-op", func() telemetry.Config { return telemetry.Config{TracerProvider: wrapped{}} }, 1},
+	{"no-op", func() telemetry.Config { return telemetry.Config{TracerProvider: wrapped{}} }, 0},
+	{"without an SDK", func() telemetry.Config { return telemetry.Config{TracerProvider: empty{}} }, 1},
 	{"unsampled", func() telemetry.Config { return telemetry.Config{TracerProvider: unsampled{}} }, 2},
 }
 
@@ -114,7 +122,7 @@ func BenchmarkCachedRequest(b *testing.B) {
 
 // BenchmarkSpan is one span of each provider: what there is no way around.
 func BenchmarkSpan(b *testing.B) {
-	for name, p := range map[string]trace.TracerProvider{"no-op": wrapped{}, "unsampled": unsampled{}} {
+	for name, p := range map[string]trace.TracerProvider{"no-op": empty{}, "unsampled": unsampled{}} {
 		b.Run(name, func(b *testing.B) {
 			tracer, ctx := p.Tracer(""), b.Context()
 			b.ReportAllocs()

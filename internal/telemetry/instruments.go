@@ -9,6 +9,7 @@ import (
 
 // instruments are never nil: those of the no-op provider are not enabled.
 type instruments struct {
+	metered        bool // there is a provider
 	meter          metric.Meter
 	authentication metric.Float64Histogram
 	decisions      metric.Int64Counter
@@ -32,6 +33,7 @@ func isNoop(p metric.MeterProvider) bool {
 }
 
 func (i *instruments) open(p metric.MeterProvider) {
+	i.metered = p != nil
 	if p == nil {
 		p = metricnoop.NewMeterProvider()
 	}

@@ -9,7 +9,7 @@ import (
 
 // CacheLookup counts a lookup in a cache.
 func (r *Recorder) CacheLookup(ctx context.Context, cache CacheName, result CacheResult) {
-	if r == nil || !r.lookups.Enabled(ctx) {
+	if r == nil || !r.metered || !r.lookups.Enabled(ctx) {
 		return
 	}
 	r.lookups.Add(ctx, 1, r.lookupSets.of(lookupKey{cache, result}, lookupKey.option)...)

@@ -97,6 +97,9 @@ func New(cfg Config) *Recorder {
 	r.open(cfg.MeterProvider)
 	if cfg.TracerProvider != nil {
 		r.tracer = cfg.TracerProvider.Tracer(ScopeName, trace.WithInstrumentationVersion(version()), trace.WithSchemaURL(semconv.SchemaURL))
+		if _, off := r.tracer.(tracenoop.Tracer); off {
+			r.tracer = nil // a provider that wraps the no-op one
+		}
 	}
 	if cfg.Propagator != nil {
 		for _, field := range cfg.Propagator.Fields() {
@@ -146,7 +149,7 @@ type operation struct {
 // costs as much as the span of a provider that does not sample.
 func (o *operation) begin(ctx context.Context, r *Recorder, name string, timed metric.Float64Histogram, options ...trace.SpanStartOption) {
 	o.recorder, o.ctx = r, ctx
-	if timed.Enabled(ctx) {
+	if r.metered && timed.Enabled(ctx) {
 		o.started = time.Now()
 	}
 	if r.tracer != nil {
