@@ -39,7 +39,7 @@ func readAll(tb testing.TB, m *claims.Mapper, raw []byte) *claims.Principal {
 	if _, ok, err := p.Time("exp"); !ok || err != nil {
 		tb.Fatal(ok, err)
 	}
-	if _, err := m.Audience(p); err != nil {
+	if _, err := m.Addresses(p, []string{"https://mcp.example.com/mcp"}); err != nil {
 		tb.Fatal(err)
 	}
 	c, err := m.Map(tb.Context(), p)

@@ -40,11 +40,20 @@ type Mapper struct {
 // case and without "application/"; "" stands for the absent parameter.
 func (m *Mapper) TokenTypes() []string { return slices.Clone(m.types) }
 
-// Audience returns for whom p is meant: what to compare with the names of this
+// Addresses reports whether p is meant for one of names, which are those of this
 // server. It is cheap enough to ask before the signature is verified. A payload
 // that names no audience is refused with [ClaimMissing].
-func (m *Mapper) Audience(p *Payload) ([]string, error) {
-	values, found, err := m.audience.list(p)
+func (m *Mapper) Addresses(p *Payload, names []string) (bool, error) {
+	var room [8]string
+	values, err := m.audiences(p, room[:0])
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(values, func(aud string) bool { return slices.Contains(names, aud) }), nil
+}
+
+func (m *Mapper) audiences(p *Payload, room []string) ([]string, error) {
+	values, found, err := m.audience.list(p, room)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +73,11 @@ func (m *Mapper) Map(ctx context.Context, p *Payload) (*Principal, error) {
 	if err := require(m.require, p); err != nil {
 		return nil, err
 	}
-	c := &Principal{payload: p.text}
+	room := new(roomy)
+	c := &room.Principal
+	c.payload = p.text
+	// Most tokens name one audience and two or three scopes.
+	c.Token.Audience, c.Scopes = room.texts[0:0:1], room.texts[1:1:4]
 	for _, read := range [...]func(*Principal, *Payload) error{m.token, m.identity, m.grants, m.readGroups, m.signIn} {
 		if err := read(c, p); err != nil {
 			return nil, err
@@ -81,6 +94,12 @@ func (m *Mapper) Map(ctx context.Context, p *Payload) (*Principal, error) {
 		}
 	}
 	return c, nil
+}
+
+// roomy is a Principal with room for its short lists, all in one allocation.
+type roomy struct {
+	Principal
+	texts [4]string
 }
 
 // token reads what the token says of itself.
@@ -105,7 +124,7 @@ func (m *Mapper) token(c *Principal, p *Payload) (err error) {
 	if t.NotBefore, _, err = p.Time("nbf"); err != nil {
 		return err
 	}
-	if t.Audience, err = m.Audience(p); err != nil {
+	if t.Audience, err = m.audiences(p, t.Audience); err != nil {
 		return err
 	}
 	t.ID, err = m.tokenID.text(p)
@@ -148,13 +167,13 @@ func (m *Mapper) kindOf(c *Principal, p *Payload) (Kind, error) {
 
 // grants reads what the caller may do.
 func (m *Mapper) grants(c *Principal, p *Payload) (err error) {
-	if c.Scopes, err = m.scopes.scopes(p); err != nil {
+	if c.Scopes, err = m.scopes.scopes(p, c.Scopes); err != nil {
 		return err
 	}
-	if c.Permissions, _, err = m.permissions.list(p); err != nil {
+	if c.Permissions, _, err = m.permissions.list(p, nil); err != nil {
 		return err
 	}
-	c.Roles, _, err = m.roles.list(p)
+	c.Roles, _, err = m.roles.list(p, nil)
 	return err
 }
 
@@ -169,7 +188,7 @@ func (m *Mapper) readGroups(c *Principal, p *Payload) error {
 		c.Groups.State = GroupsOverage
 		return nil
 	}
-	names, found, err := m.groups.list(p)
+	names, found, err := m.groups.list(p, nil)
 	if err != nil {
 		return err
 	}
@@ -188,7 +207,7 @@ func (m *Mapper) signIn(c *Principal, p *Payload) (err error) {
 	if a.Context, err = m.authContext.note(p); err != nil {
 		return err
 	}
-	if a.Methods, _, err = m.authMethods.list(p); err != nil {
+	if a.Methods, _, err = m.authMethods.list(p, nil); err != nil {
 		return err
 	}
 	if c.Email.Address, err = m.email.note(p); err != nil {

@@ -19,7 +19,7 @@ const (
 // so a payload that uses any of these could show one subject to the check of
 // access and another to the handler. Such a payload is refused.
 type Payload struct {
-	text    string // a private copy: every value that is handed out is a part of it
+	text    string // nobody can change it: every value that is handed out is a part of it
 	members []member
 	seen    uint64     // a bit for each signature: most claims that a mapping asks for are absent
 	inline  [24]member // where members lives for a token of ordinary size
@@ -36,8 +36,9 @@ type member struct {
 // ParsePayload reads raw, which must be one JSON object in UTF-8 (RFC 8259).
 // It refuses, with [ClaimMalformed]: anything after the object, invalid UTF-8
 // and lone surrogate escapes, a member given twice, top-level members that
-// differ only in case, more than 32 levels, and more than 64 KiB. raw is copied.
-func ParsePayload(raw []byte) (*Payload, error) {
+// differ only in case, more than 32 levels, and more than 64 KiB. Bytes are
+// copied; a string, which nobody can change, is kept as it is.
+func ParsePayload[T ~string | ~[]byte](raw T) (*Payload, error) {
 	if len(raw) > maxPayloadBytes {
 		return nil, malformed("", string(faultTooLarge))
 	}

@@ -1,6 +1,7 @@
 package claims
 
 import (
+	"math/bits"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -21,6 +22,30 @@ const (
 	faultTooDeep   = fault("the payload is nested deeper than 32 levels")
 	faultTooLarge  = fault("the payload is larger than 64 KiB: let the issuer send fewer claims, or fewer groups")
 )
+
+// skipPlain returns the index of the first byte from s[i] on that does not stand
+// for itself in a JSON string. Nine tenths of a token are such bytes, so eight are
+// looked at together: an arithmetic on each byte of a word sets its highest bit for
+// what a string cannot simply hold. Where a subtraction borrows, it does so from
+// bytes behind one that is marked, and only the first mark counts.
+func skipPlain(s string, i int) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(s); i += 8 {
+		w := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		quote, backslash := w^ones*'"', w^ones*'\\'
+		marks := (w | (w - ones*' ') | (quote - ones) | (backslash - ones)) & tops
+		if marks != 0 {
+			// A mark of quote-ones or backslash-ones may also be that of a byte over
+			// 0x80, which is marked anyway.
+			return i + bits.TrailingZeros64(marks)/8
+		}
+	}
+	for i < len(s) && plain[s[i]] {
+		i++
+	}
+	return i
+}
 
 // plain holds the bytes that stand for themselves in a JSON string.
 var plain = func() (t [256]bool) {
@@ -184,9 +209,7 @@ func scanArray(s string, i, depth int) (int, fault) {
 // and whether it has escapes.
 func scanString(s string, i int) (end int, escaped bool, f fault) {
 	for i++; ; {
-		for i < len(s) && plain[s[i]] {
-			i++
-		}
+		i = skipPlain(s, i)
 		if i >= len(s) {
 			return i, escaped, faultSyntax
 		}

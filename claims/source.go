@@ -102,8 +102,10 @@ func (s *source) change(value string) (string, bool) {
 	return value, true
 }
 
-// list reads a field that is a list; found is false when no source is present.
-func (ss sources) list(p *Payload) (values []string, found bool, err error) {
+// list reads a field that is a list, into room where it fits; found is false when
+// no source is present.
+func (ss sources) list(p *Payload, room []string) (values []string, found bool, err error) {
+	values = room
 	for i := range ss {
 		s := &ss[i]
 		if found && !s.also {
@@ -121,12 +123,16 @@ func (ss sources) list(p *Payload) (values []string, found bool, err error) {
 			return nil, false, err
 		}
 	}
-	return values, found, nil
+	if !found {
+		return nil, false, nil
+	}
+	return values, true, nil
 }
 
 // scopes reads the scopes: all sources that are present must name the same set,
-// each name must be a scope-token, and a name given twice counts once.
-func (ss sources) scopes(p *Payload) ([]string, error) {
+// each name must be a scope-token, and a name given twice counts once. They go into
+// room where they fit.
+func (ss sources) scopes(p *Payload, room []string) ([]string, error) {
 	var values []string
 	found := false
 	for i := range ss {
@@ -138,7 +144,7 @@ func (ss sources) scopes(p *Payload) ([]string, error) {
 		if !ok {
 			continue
 		}
-		next, err := s.read(nil, raw, p)
+		next, err := s.read(room, raw, p)
 		if err != nil {
 			return nil, err
 		}
@@ -156,7 +162,7 @@ func (ss sources) scopes(p *Payload) ([]string, error) {
 		case !sameSet(values, next):
 			return nil, malformed(s.label, "another claim of the same meaning names other scopes")
 		}
-		found = true
+		found, room = true, nil
 	}
 	return values, nil
 }
@@ -197,8 +203,8 @@ func appendSplit(dst []string, s string) []string {
 	if s == "" {
 		return dst
 	}
-	if dst == nil {
-		dst = make([]string, 0, min(strings.Count(s, " ")+1, 64))
+	if n := min(strings.Count(s, " ")+1, 64); len(dst) == 0 && cap(dst) < n {
+		dst = make([]string, 0, n)
 	}
 	for {
 		word, rest, more := strings.Cut(s, " ")

@@ -52,10 +52,10 @@ func appendFields(dst []string, raw, claim, field string) ([]string, error) {
 	if raw[0] != '[' {
 		return dst, malformed(claim, detailNotList)
 	}
-	if cap(dst) == 0 {
-		// The commas say how many elements there are at most. They may stand in
-		// strings, and this runs before a signature is checked: hence the bound.
-		dst = make([]string, 0, min(strings.Count(raw, ",")+1, 64))
+	// The commas say how many elements there are at most. They may stand in
+	// strings, and this runs before a signature is checked: hence the bound.
+	if n := min(strings.Count(raw, ",")+1, 64); len(dst) == 0 && cap(dst) < n {
+		dst = make([]string, 0, n)
 	}
 	escaped := strings.IndexByte(raw, '\\') >= 0
 	for i := skipSpace(raw, 1); raw[i] != ']'; {

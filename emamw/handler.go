@@ -96,8 +96,11 @@ func (g *Guard) admit(ctx context.Context, r *http.Request, t *trail) (*identity
 		return nil, nil, reason
 	}
 	id, reason := g.identify(ctx, token, t)
-	if id != nil {
+	switch {
+	case id != nil:
 		id.derive(g.telemetry)
+	case !isToken68(token):
+		reason = claims.TokenMalformed
 	}
 	if reason != "" {
 		return id, nil, reason

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"hash"
 	"net/http"
 	"strings"
 	"sync"
@@ -25,8 +26,8 @@ const isolatedPrefix = "emamw-"
 // guard appends a keyed hash of id and caller on the way out and checks and
 // strips it on the way in, so replicas with the same key share no state.
 type sessions struct {
-	keys      [][]byte // the first one seals
-	isolating []byte   // a key of its own: else an id of one sort could be read off one of the other
+	seals     []*sealer // the first one seals
+	isolating *sealer   // with a key of its own: else an id of one sort could be read off one of the other
 	cursors   cipher.AEAD
 
 	// legacy holds the sessions of the SSE transport, whose ids the guard cannot
@@ -51,9 +52,13 @@ func newSessions(key []byte, previous [][]byte) *sessions {
 		key = make([]byte, sha256.Size)
 		_, _ = rand.Read(key) // never fails
 	}
-	s := &sessions{keys: [][]byte{derive(key, "session")}, isolating: derive(key, "isolated"), cursors: newCursorSealer(derive(key, "cursor"))}
+	s := &sessions{
+		seals:     []*sealer{newSealer(derive(key, "session"))},
+		isolating: newSealer(derive(key, "isolated")),
+		cursors:   newCursorSealer(derive(key, "cursor")),
+	}
 	for _, key := range previous {
-		s.keys = append(s.keys, derive(key, "session"))
+		s.seals = append(s.seals, newSealer(derive(key, "session")))
 	}
 	return s
 }
@@ -66,19 +71,30 @@ func derive(key []byte, purpose string) []byte {
 	return mac.Sum(nil)
 }
 
+// sealer computes keyed hashes. Its HMACs are used again: keying one takes as long
+// as hashing an id does.
+type sealer struct{ macs sync.Pool }
+
+func newSealer(key []byte) *sealer {
+	return &sealer{macs: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+}
+
 // sum is the hash in the text that is compared: the last character of base64
 // has spare bits, and decoded bytes would let a hash be spelled in several ways.
-func sum(key []byte, id, caller string) string {
-	mac := hmac.New(sha256.New, key)
+func (s *sealer) sum(id, caller string) string {
+	mac := s.macs.Get().(hash.Hash)
+	defer s.macs.Put(mac)
+	mac.Reset()
 	mac.Write([]byte(id))
 	mac.Write([]byte{0})
 	mac.Write([]byte(caller))
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	var sum [sha256.Size]byte
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(sum[:0]))
 }
 
 // seal returns the id as the client is to hold it.
 func (s *sessions) seal(id, caller string) string {
-	return id + "." + sum(s.keys[0], id, caller)
+	return id + "." + s.seals[0].sum(id, caller)
 }
 
 // open returns the id behind a sealed one, and false for an id that was sealed
@@ -91,8 +107,8 @@ func (s *sessions) open(sealed string, id *identity) (bare []string, ok bool) {
 	if dot < 0 {
 		return nil, false
 	}
-	for _, key := range s.keys {
-		if subtle.ConstantTimeCompare([]byte(sum(key, sealed[:dot], id.caller)), []byte(sealed[dot+1:])) == 1 {
+	for _, seal := range s.seals {
+		if subtle.ConstantTimeCompare([]byte(seal.sum(sealed[:dot], id.caller)), []byte(sealed[dot+1:])) == 1 {
 			pair := &sessionPair{sealed: sealed, id: []string{sealed[:dot]}}
 			id.session.seen.Store(pair)
 			return pair.id, true
@@ -108,7 +124,7 @@ func (s *sessions) isolated(id *identity) []string {
 	if made := id.session.isolated.Load(); made != nil {
 		return *made
 	}
-	made := []string{isolatedPrefix + sum(s.isolating, "", id.caller)}
+	made := []string{isolatedPrefix + s.isolating.sum("", id.caller)}
 	id.session.isolated.Store(&made)
 	return made
 }

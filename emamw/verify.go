@@ -220,11 +220,11 @@ func (g *Guard) lifetime(p *claims.Payload, maxAge time.Duration) (time.Time, cl
 // token: cnf binds one to a key, and to accept it without a proof of that key
 // would undo the binding (RFC 9449 section 7.2, RFC 8705 section 3).
 func (iss *issuer) addresses(p *claims.Payload) claims.Reason {
-	audience, err := iss.mapper.Audience(p)
+	meant, err := iss.mapper.Addresses(p, iss.audiences)
 	if err != nil {
 		return reasonOf(err)
 	}
-	if !slices.ContainsFunc(audience, func(aud string) bool { return slices.Contains(iss.audiences, aud) }) {
+	if !meant {
 		return claims.AudienceMismatch
 	}
 	if _, bound := p.Lookup("cnf"); bound {

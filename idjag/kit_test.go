@@ -268,7 +268,7 @@ func (w *world) send(r *http.Request) answer {
 		if err != nil {
 			w.t.Fatalf("access token: %v", err)
 		}
-		if err := json.Unmarshal(token.Payload, &a.claims); err != nil {
+		if err := json.Unmarshal([]byte(token.Payload), &a.claims); err != nil {
 			w.t.Fatalf("access token: %v", err)
 		}
 	}

@@ -53,8 +53,8 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, compact string) {
 		token, err := jose.Parse(compact)
 		if err != nil {
-			if _, ok := err.(*jose.Error); !ok || token != nil {
-				t.Fatalf("token %v, error %T", token, err)
+			if _, ok := err.(*jose.Error); !ok || token.Payload != "" || token.Header != (jose.Header{}) {
+				t.Fatalf("token %+v, error %T", token, err)
 			}
 			return
 		}
@@ -67,7 +67,7 @@ func FuzzParse(f *testing.F) {
 			if err != nil || base64.RawURLEncoding.EncodeToString(raw) != part {
 				t.Fatalf("part %d has another spelling", i)
 			}
-			if i == 1 && !bytes.Equal(raw, token.Payload) {
+			if i == 1 && string(raw) != token.Payload {
 				t.Fatalf("payload differs")
 			}
 		}
