@@ -20,17 +20,26 @@ const (
 // access and another to the handler. Such a payload is refused.
 type Payload struct {
 	text    string // nobody can change it: every value that is handed out is a part of it
-	members []member
-	seen    uint64     // a bit for each signature: most claims that a mapping asks for are absent
-	inline  [24]member // where members lives for a token of ordinary size
+	members []claim
+	decoded []string  // names that are written with escapes
+	seen    uint64    // a bit for each signature: most claims that a mapping asks for are absent
+	inline  [22]claim // where members lives for a token of ordinary size
 }
 
-// member is one member of a JSON object: its decoded name, and where in the
-// text its value stands.
-type member struct {
-	name       string
-	start, end uint32
-	sign       uint32 // the name's signature; only set at the top level
+// claim is a top-level member: where its name and its value stand in the text. It
+// holds no pointer, so that the collector need not look at it, and a Payload of half
+// a kilobyte is soon made.
+type claim struct {
+	name, nameEnd uint32 // without the quotes; or an index into decoded, and 0
+	start, end    uint32 // of the value
+	sign          uint32 // the name's signature
+}
+
+func (p *Payload) name(c *claim) string {
+	if c.nameEnd == 0 {
+		return p.decoded[c.name]
+	}
+	return p.text[c.name:c.nameEnd]
 }
 
 // ParsePayload reads raw, which must be one JSON object in UTF-8 (RFC 8259).
@@ -81,18 +90,18 @@ func (p *Payload) scan() fault {
 // than its length.
 func (p *Payload) add(m member, folded map[string]struct{}) (map[string]struct{}, fault) {
 	const linear = 100
-	m.sign = signature(m.name)
+	sign := signature(m.name)
 	switch {
 	case len(p.members) < linear:
 		for i := range p.members {
-			if o := &p.members[i]; o.sign == m.sign && strings.EqualFold(o.name, m.name) {
+			if c := &p.members[i]; c.sign == sign && strings.EqualFold(p.name(c), m.name) {
 				return nil, faultDuplicate
 			}
 		}
 	case folded == nil:
 		folded = make(map[string]struct{}, 2*linear)
 		for i := range p.members {
-			folded[foldName(p.members[i].name)] = struct{}{}
+			folded[foldName(p.name(&p.members[i]))] = struct{}{}
 		}
 		fallthrough
 	default:
@@ -102,8 +111,13 @@ func (p *Payload) add(m member, folded map[string]struct{}) (map[string]struct{}
 		}
 		folded[name] = struct{}{}
 	}
-	p.members = append(p.members, m)
-	p.seen |= bit(m.sign)
+	c := claim{name: m.at, nameEnd: m.at + uint32(len(m.name)), start: m.start, end: m.end, sign: sign}
+	if m.at == 0 {
+		c.name, c.nameEnd = uint32(len(p.decoded)), 0
+		p.decoded = append(p.decoded, m.name)
+	}
+	p.members = append(p.members, c)
+	p.seen |= bit(sign)
 	return folded, ""
 }
 
@@ -180,8 +194,8 @@ func (p *Payload) signed(name string, sign uint32) (string, bool) {
 		return "", false
 	}
 	for i := range p.members {
-		if m := &p.members[i]; m.sign == sign && m.name == name {
-			return p.text[m.start:m.end], true
+		if c := &p.members[i]; c.sign == sign && p.name(c) == name {
+			return p.text[c.start:c.end], true
 		}
 	}
 	return "", false

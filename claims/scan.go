@@ -62,6 +62,14 @@ func skipSpace(s string, i int) int {
 	return i
 }
 
+// member is one member of a JSON object: its name, and where in the text its value
+// stands.
+type member struct {
+	name       string // decoded
+	at         uint32 // where the name stands; 0 when it is written with escapes
+	start, end uint32
+}
+
 // objectReader walks the members of one object.
 type objectReader struct {
 	s     string
@@ -103,9 +111,9 @@ func (r *objectReader) next() (m member, ok bool, f fault) {
 	if f != "" {
 		return m, false, f
 	}
-	m.name = s[i+1 : end-1]
+	m.name, m.at = s[i+1:end-1], uint32(i+1)
 	if escaped {
-		m.name = unescape(m.name)
+		m.name, m.at = unescape(m.name), 0
 	}
 	if i = skipSpace(s, end); i >= len(s) || s[i] != ':' {
 		return m, false, faultSyntax

@@ -39,7 +39,7 @@ type sessions struct {
 // hash is not computed for each request.
 type boundSession struct {
 	seen     atomic.Pointer[sessionPair]
-	isolated atomic.Pointer[[]string]
+	isolated atomic.Pointer[[1]string]
 }
 
 type sessionPair struct {
@@ -71,30 +71,37 @@ func derive(key []byte, purpose string) []byte {
 	return mac.Sum(nil)
 }
 
-// sealer computes keyed hashes. Its HMACs are used again: keying one takes as long
-// as hashing an id does.
-type sealer struct{ macs sync.Pool }
+// sealer computes keyed hashes. What it computes them with is used again: keying an
+// HMAC takes as long as hashing an id does.
+type sealer struct{ pool sync.Pool }
 
-func newSealer(key []byte) *sealer {
-	return &sealer{macs: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+// sealing is one HMAC and the text that goes in and comes out.
+type sealing struct {
+	mac  hash.Hash
+	sum  [sha256.Size]byte
+	text []byte
 }
 
-// sum is the hash in the text that is compared: the last character of base64
-// has spare bits, and decoded bytes would let a hash be spelled in several ways.
-func (s *sealer) sum(id, caller string) string {
-	mac := s.macs.Get().(hash.Hash)
-	defer s.macs.Put(mac)
-	mac.Reset()
-	mac.Write([]byte(id))
-	mac.Write([]byte{0})
-	mac.Write([]byte(caller))
-	var sum [sha256.Size]byte
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(sum[:0]))
+func newSealer(key []byte) *sealer {
+	return &sealer{pool: sync.Pool{New: func() any { return &sealing{mac: hmac.New(sha256.New, key)} }}}
+}
+
+// sum is prefix and the hash, in the text that is compared: the last character of
+// base64 has spare bits, and decoded bytes would let a hash be spelled in several
+// ways.
+func (s *sealer) sum(prefix, id, caller string) string {
+	w := s.pool.Get().(*sealing)
+	defer s.pool.Put(w)
+	w.text = append(append(append(w.text[:0], id...), 0), caller...)
+	w.mac.Reset()
+	w.mac.Write(w.text)
+	w.text = base64.RawURLEncoding.AppendEncode(append(w.text[:0], prefix...), w.mac.Sum(w.sum[:0]))
+	return string(w.text)
 }
 
 // seal returns the id as the client is to hold it.
 func (s *sessions) seal(id, caller string) string {
-	return id + "." + s.seals[0].sum(id, caller)
+	return s.seals[0].sum(id+".", id, caller)
 }
 
 // open returns the id behind a sealed one, and false for an id that was sealed
@@ -108,7 +115,7 @@ func (s *sessions) open(sealed string, id *identity) (bare []string, ok bool) {
 		return nil, false
 	}
 	for _, seal := range s.seals {
-		if subtle.ConstantTimeCompare([]byte(seal.sum(sealed[:dot], id.caller)), []byte(sealed[dot+1:])) == 1 {
+		if subtle.ConstantTimeCompare([]byte(seal.sum("", sealed[:dot], id.caller)), []byte(sealed[dot+1:])) == 1 {
 			pair := &sessionPair{sealed: sealed, id: []string{sealed[:dot]}}
 			id.session.seen.Store(pair)
 			return pair.id, true
@@ -122,11 +129,11 @@ func (s *sessions) open(sealed string, id *identity) (bare []string, ok bool) {
 // another's stream, and one can cancel another's call.
 func (s *sessions) isolated(id *identity) []string {
 	if made := id.session.isolated.Load(); made != nil {
-		return *made
+		return made[:]
 	}
-	made := []string{isolatedPrefix + s.isolating.sum("", id.caller)}
-	id.session.isolated.Store(&made)
-	return made
+	made := &[1]string{s.isolating.sum(isolatedPrefix, "", id.caller)}
+	id.session.isolated.Store(made)
+	return made[:]
 }
 
 // resolve returns the session id to hand to mcp-go for a request with these

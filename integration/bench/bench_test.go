@@ -53,9 +53,9 @@ func TestFigures(t *testing.T) {
 		ns   []float64
 		want float64
 	}{
-		{"ratio", ratio(o, base), []float64{90, 150, 110}, 1.5},
-		{"extra", extra(o, bare, base), []float64{90, 40, 200, 60, 110}, 1.5},
-		{"extras", extras(o, base, bare), []float64{140, 40, 200, 60, 160}, 1.5},
+		{"ratio", ratio(o, base), []float64{100, 150}, 1.5},
+		{"extra", extra(o, bare, base), []float64{100, 50, 200}, 1.5},
+		{"extras", extras(o, base, bare), []float64{150, 50, 200}, 1.5},
 	} {
 		if got := tt.row.value(tt.ns); math.Abs(got-tt.want) > 1e-9 || len(tt.row.ops) != len(tt.ns) {
 			t.Errorf("%s of %v is %v, want %v", tt.name, tt.ns, got, tt.want)
@@ -99,14 +99,14 @@ func TestVerdicts(t *testing.T) {
 
 func TestRun(t *testing.T) {
 	var stdout, stderr bytes.Buffer
-	args := []string{"-rounds", "6", "-slice", (50 * time.Microsecond).String(), "-only", "^Verify, cached$"}
+	args := []string{"-rounds", "6", "-stroke", (5 * time.Microsecond).String(), "-limit", "1ms", "-only", "^Verify, cached$"}
 	if status := run(t.Context(), args, &stdout, &stderr); status == 2 || stderr.Len() > 0 {
 		t.Fatalf("status %d: %s", status, &stderr)
 	}
 	if table := stdout.String(); !strings.Contains(table, "null check: SHA-256 + map") || !strings.Contains(table, "Verify, cached") || strings.Contains(table, "RS256") {
 		t.Errorf("the table:\n%s", table)
 	}
-	for _, bad := range [][]string{{"-rounds", "5"}, {"-slice", "0s"}, {"-only", "("}, {"-nope"}, {"argument"}} {
+	for _, bad := range [][]string{{"-rounds", "5"}, {"-stroke", "0s"}, {"-only", "("}, {"-nope"}, {"argument"}} {
 		stderr.Reset()
 		if status := run(t.Context(), bad, io.Discard, &stderr); status != 2 || strings.Count(stderr.String(), "\n") != 1 {
 			t.Errorf("%q: status %d and %q, want 2 and one line", bad, status, &stderr)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"time"
 
@@ -167,6 +168,7 @@ func message(name string, h http.Handler, token string, text []byte) *op {
 		w := &discard{header: http.Header{}}
 		h.ServeHTTP(w, r)
 		w.want(http.StatusOK)
+		runtime.Gosched() // lets the goroutine end that mcp-go has for each request; a server does so when it waits for the next one
 	}}
 }
 

@@ -32,7 +32,8 @@ func main() {
 
 type options struct {
 	rounds int
-	slice  time.Duration
+	stroke time.Duration
+	limit  time.Duration
 	only   *regexp.Regexp
 	list   bool
 }
@@ -60,14 +61,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	began := time.Now()
-	if err := measure(ctx, all, o.rounds, o.slice); err != nil {
+	if err := measure(ctx, all, o.rounds, o.stroke, o.limit); err != nil {
 		fmt.Fprintln(stderr, "bench:", err)
 		return 1
 	}
 	results := judge(all)
 	printTable(stdout, results)
-	fmt.Fprintf(stdout, "\n%d rounds of %v slices in %v; each interval holds the median with 95 %% confidence.\n",
-		o.rounds, o.slice, time.Since(began).Round(time.Second))
+	fmt.Fprintf(stdout, "\n%d rounds and more of %v strokes in %v; each interval holds the median with 95 %% confidence.\n",
+		o.rounds, o.stroke, time.Since(began).Round(time.Second))
 	return exitStatus(results)
 }
 
@@ -76,8 +77,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	var only string
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.IntVar(&o.rounds, "rounds", 60, "how often everything is measured; 60 make the intervals about 2 % wide, 200 about 1 %")
-	flags.DurationVar(&o.slice, "slice", 3*time.Millisecond, "how long each operation runs at a time")
+	flags.IntVar(&o.rounds, "rounds", 400, "how often everything is measured at least")
+	flags.DurationVar(&o.limit, "limit", 5*time.Minute, "how long to go on with figures that are not sharp after that")
+	flags.DurationVar(&o.stroke, "stroke", 50*time.Microsecond, "how long each operation runs in a round, at the least")
 	flags.StringVar(&only, "only", "", "regular expression: the rows to measure")
 	flags.BoolVar(&o.list, "list", false, "list the rows and measure nothing")
 	if err := flags.Parse(args); err != nil {
@@ -95,8 +97,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, errors.New("unexpected argument " + flags.Arg(0) + ": every option is a flag")
 	case o.rounds < fewestRounds:
 		return o, fmt.Errorf("-rounds %d: at least %d are needed for an interval", o.rounds, fewestRounds)
-	case o.slice <= 0:
-		return o, fmt.Errorf("-slice %v: must be positive", o.slice)
+	case o.stroke <= 0:
+		return o, fmt.Errorf("-stroke %v: must be positive", o.stroke)
 	}
 	return o, nil
 }

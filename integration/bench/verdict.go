@@ -52,6 +52,12 @@ func judge(rows []*row) []result {
 	return results
 }
 
+// sharp reports whether the figure of a row can be judged. Where there is no target
+// nobody does.
+func (r *row) sharp() bool {
+	return r.target == 0 && r.null != nil || figure(r).width() <= widest
+}
+
 func figure(r *row) result {
 	sorted := slices.Sorted(slices.Values(r.values))
 	n := len(sorted)

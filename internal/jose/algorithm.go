@@ -35,7 +35,7 @@ type algorithm struct {
 	family   family
 	hash     crypto.Hash    // zero for EdDSA, which hashes by itself
 	curve    elliptic.Curve // for ecdsaFixed
-	verifier jws.Verifier
+	verifier jws.Verifier   // not asked for ecdsaFixed
 }
 
 // The order is that of Algorithms.
@@ -104,6 +104,14 @@ func (a *algorithm) fits(key crypto.PublicKey) bool {
 		return a.family == edDSA && len(k) == ed25519.PublicKeySize
 	}
 	return false
+}
+
+// verifies reports whether signature is one over input by a key that fits.
+func (a *algorithm) verifies(input, signature []byte, key crypto.PublicKey) bool {
+	if k, ok := key.(*ecdsa.PublicKey); ok {
+		return verifiesECDSA(a.hash, input, signature, k)
+	}
+	return a.verifier.Verify(input, signature, verifyOnly(key)) == nil
 }
 
 // soundRSA refuses what no key generator makes: an even modulus or exponent,
