@@ -40,10 +40,13 @@ type ledger struct {
 
 	mu     sync.Mutex
 	kinds  map[string]int64
+	noted  map[string]int // of what is in wrongs
 	wrongs []string
 }
 
-func newLedger(store *trouble) *ledger { return &ledger{store: store, kinds: map[string]int64{}} }
+func newLedger(store *trouble) *ledger {
+	return &ledger{store: store, kinds: map[string]int64{}, noted: map[string]int{}}
+}
 
 // judge compares a reply with what the request deserves.
 func (l *ledger) judge(q *request) {
@@ -99,7 +102,7 @@ func (l *ledger) count(n *atomic.Int64, q *request, outcome string) {
 
 func (l *ledger) wrong(n *atomic.Int64, q *request, what string) {
 	r := &q.reply
-	l.note(n, fmt.Sprintf("%s %s: %d after %v at %s", q.kind, what, r.status, r.answered.Sub(r.sent).Round(time.Millisecond), r.answered.Format("15:04:05.000")))
+	l.noteOne(n, q.kind+what, fmt.Sprintf("%s %s: %d after %v at %s", q.kind, what, r.status, r.answered.Sub(r.sent).Round(time.Millisecond), r.answered.Format("15:04:05.000")))
 }
 
 // fault is for what went wrong in another way than by an answer.
@@ -107,12 +110,15 @@ func (l *ledger) fault(format string, args ...any) {
 	l.note(&l.odds, fmt.Sprintf(format, args...)+" at "+time.Now().Format("15:04:05.000"))
 }
 
-func (l *ledger) note(n *atomic.Int64, text string) {
-	const most = 20
+func (l *ledger) note(n *atomic.Int64, text string) { l.noteOne(n, "", text) }
+
+// noteOne keeps the text, but not of each of the many that are of one sort.
+func (l *ledger) noteOne(n *atomic.Int64, sort, text string) {
+	const most, mostOfASort = 40, 3
 	n.Add(1)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.wrongs) < most {
+	if l.noted[sort]++; len(l.wrongs) < most && (sort == "" || l.noted[sort] <= mostOfASort) {
 		l.wrongs = append(l.wrongs, text)
 	}
 }

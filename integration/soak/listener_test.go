@@ -47,7 +47,7 @@ func (w *world) listener(n int) {
 		case w.shift.Err() != nil, w.deploys.Load() != deploys:
 		case t.good(ended):
 			w.ledger.fault("a stream ended after %v, with its token still good", ended.Sub(opened))
-		case t.bad(ended.Add(-slack)) && !w.store.during(opened, ended, 0):
+		case t.bad(ended.Add(-2*slack)) && !w.store.during(opened, ended, 0):
 			w.ledger.note(&w.ledger.wrongAllows, fmt.Sprintf("a stream went on until %v, revoked %v, its token over since %v", ended, round%2 == 1, t.exp))
 		}
 	}

@@ -2,12 +2,14 @@ package soak_test
 
 import (
 	"context"
+	"crypto/rand"
 	"time"
 
 	"github.com/emamw/mcp-ema/emamw"
 	"github.com/emamw/mcp-ema/emamwtest"
 	"github.com/emamw/mcp-ema/idjag"
 	"github.com/emamw/mcp-ema/internal/jose"
+	"github.com/emamw/mcp-ema/revocation"
 )
 
 // faults are what happens to the deployment, each in a loop of its own, so that
@@ -173,11 +175,24 @@ func (w *world) loseRedis(lose, restore func(), d time.Duration) {
 	w.sleep(d)
 	w.store.cure()
 	restore()
-	probe := w.honest(map[string]any{"exp": time.Now().Add(time.Minute).Unix()})
-	if !w.eventually(10*time.Second, func() bool { return w.everyGuard(accepts(probe)) && w.redeems() }) && w.shift.Err() == nil {
+	if !w.recover() && w.shift.Err() == nil {
 		w.ledger.fault("the replicas do not recover within 10s of Redis")
 	}
+	w.sleep(slack) // for the authorization servers, which nobody can ask
 	w.store.end()
+}
+
+// recover waits until every replica has heard from Redis again, which shows by a
+// revocation that none of them made: that requests are let in shows nothing, as
+// long as the last word from before is young enough.
+func (w *world) recover() bool {
+	id := rand.Text()
+	probe := w.honest(map[string]any{"jti": id, "exp": time.Now().Add(time.Minute).Unix()})
+	made := false
+	return w.eventually(10*time.Second, func() bool {
+		made = made || w.asStore[0].Revoke(w.life, revocation.Revocation{Issuer: w.issuer(), TokenID: id, Until: time.Now().Add(maxTokenAge)}) == nil
+		return made && w.everyGuard(refuses(probe)) && w.redeems()
+	})
 }
 
 // redeems reports whether every replica of the authorization server can use its

@@ -15,7 +15,7 @@ func length(t *testing.T) time.Duration {
 	t.Helper()
 	text := os.Getenv("SOAK")
 	if text == "" {
-		return 10 * time.Second
+		return 12 * time.Second
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < time.Second {

@@ -35,7 +35,7 @@ const (
 	// replica that heard nothing for the third answers 503.
 	pollDelay    = 100 * time.Millisecond
 	storeTimeout = time.Second
-	maxDelay     = 3 * time.Second
+	maxDelay     = 4 * time.Second
 
 	keyInterval = 10 * time.Second // the least between two fetches of a key set
 
