@@ -22,9 +22,7 @@ func (b *bound) isOver(from time.Time)    { b.over.Store(from.UnixNano()) }
 // A bearer is a token, and what it rests on.
 type bearer struct {
 	text   string
-	iat    time.Time
 	exp    time.Time
-	id     string
 	bounds []*bound
 }
 
@@ -32,8 +30,8 @@ type bearer struct {
 // bounds are those of its user.
 func newBearer(text string, key *bound, more ...*bound) (*bearer, error) {
 	var c struct {
-		Exp, Iat int64
-		JTI      string
+		Exp int64
+		JTI string
 	}
 	_, rest, _ := strings.Cut(text, ".")
 	payload, _, _ := strings.Cut(rest, ".")
@@ -44,7 +42,7 @@ func newBearer(text string, key *bound, more ...*bound) (*bearer, error) {
 	if err := json.Unmarshal(raw, &c); err != nil || c.Exp == 0 || c.JTI == "" {
 		return nil, fmt.Errorf("soak: a token without exp or jti: %s", raw)
 	}
-	t := &bearer{text: text, iat: time.Unix(c.Iat, 0), exp: time.Unix(c.Exp, 0), id: c.JTI}
+	t := &bearer{text: text, exp: time.Unix(c.Exp, 0)}
 	var life bound
 	life.beginsToEnd(t.exp)
 	life.isOver(t.exp.Add(clockSkew))

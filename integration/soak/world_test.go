@@ -130,7 +130,7 @@ func newWorld(t *testing.T, life, shift context.Context) *world {
 	for _, f := range []**front{&w.idpFront, &w.asFront, &w.elsewhere, &w.mcpFront} {
 		*f = newFront(t, w.ledger)
 	}
-	w.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	w.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
 
 	w.idp = emamwtest.NewIdP(emamwtest.IdPConfig{
 		Issuer: w.idpFront.url(), Clients: []emamwtest.Client{{ID: client, Secret: secret}},
