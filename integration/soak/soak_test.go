@@ -63,7 +63,29 @@ func TestSoak(t *testing.T) {
 		t.Errorf("%.0f requests a second is no load: something stalls", rate)
 	}
 	w.log.close(t, took)
-	if w.ledger.allowed.Load() == 0 || w.redeemed.Load() == 0 || w.replays.Load() == 0 || w.revocations.Load() == 0 || w.outages.Load() == 0 {
-		t.Error("the soak did not do what it is for")
+	w.mustHaveHappened(t, lasts)
+}
+
+// mustHaveHappened fails when the soak did not come to what it is for. In a few
+// seconds, on a busy machine, it need not come to everything.
+func (w *world) mustHaveHappened(t *testing.T, lasts time.Duration) {
+	t.Helper()
+	for what, n := range map[string]int64{
+		"requests let in": w.ledger.allowed.Load(), "requests refused": w.ledger.refused.Load(),
+	} {
+		if n == 0 {
+			t.Errorf("no %s", what)
+		}
+	}
+	if lasts < 30*time.Second {
+		return
+	}
+	for what, n := range map[string]int64{
+		"redemptions": w.redeemed.Load(), "replays": w.replays.Load(), "revocations": w.revocations.Load(), "streams": w.streams.Load(),
+		"outages of Redis": w.outages.Load(), "replicas replaced": w.deploys.Load(),
+	} {
+		if n == 0 {
+			t.Errorf("in %v no %s", lasts, what)
+		}
 	}
 }
