@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/emamw/mcp-ema/examples/internal/serving"
 	"github.com/emamw/mcp-ema/idjag"
 )
 
@@ -43,18 +44,7 @@ type options struct {
 	config  idjag.Config
 }
 
-// list is a flag that may be repeated.
-type list []string
-
-func (l *list) String() string { return strings.Join(*l, " ") }
-
-func (l *list) Set(value string) error {
-	if value == "" {
-		return errors.New("must not be empty")
-	}
-	*l = append(*l, value)
-	return nil
-}
+type list = serving.List
 
 func (o *options) flags() *flag.FlagSet {
 	f := flag.NewFlagSet("authserver", flag.ContinueOnError)

@@ -16,10 +16,10 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
+	"github.com/emamw/mcp-ema/examples/internal/serving"
 	"github.com/emamw/mcp-ema/idjag"
 )
 
@@ -59,16 +59,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return fail(stderr, 2, err)
 	}
-	handlers := map[net.Listener]http.Handler{listener: routes(as)}
+	handler := serving.WithProbes(as, as.Ready, "the keys of an identity provider are not loaded yet")
+	servers := map[net.Listener]*http.Server{listener: {Handler: handler, ReadTimeout: 30 * time.Second}}
 	if idp != nil {
-		handlers[idp.listener] = idp.handler(opts)
+		servers[idp.listener] = &http.Server{Handler: idp.handler(opts), ReadTimeout: 30 * time.Second}
 	}
 	go reloadOnHangup(ctx, as, opts, stderr)
 	fmt.Fprintln(stdout, opts.ready(listener.Addr(), idp))
 	if idp != nil {
 		fmt.Fprint(stdout, opts.walkthrough(idp))
 	}
-	if err := serve(ctx, handlers); err != nil {
+	if err := serving.Run(ctx, servers); err != nil {
 		return fail(stderr, 1, err)
 	}
 	return 0
@@ -79,43 +80,6 @@ func fail(stderr io.Writer, status int, err error) int {
 	if errors.Is(err, errHelp) {
 		return 0
 	}
-	fmt.Fprintln(stderr, "authserver:", strings.ReplaceAll(err.Error(), "\n", "; "))
+	fmt.Fprintln(stderr, "authserver:", serving.OneLine(err))
 	return status
-}
-
-// routes adds what an orchestrator asks for.
-func routes(as *idjag.Server) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("/", as)
-	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		wait, cancel := context.WithTimeout(r.Context(), time.Second)
-		defer cancel()
-		if as.Ready(wait) != nil {
-			http.Error(w, "the keys of an identity provider are not loaded yet", http.StatusServiceUnavailable)
-		}
-	})
-	return mux
-}
-
-// serve serves until ctx ends or one of the servers fails.
-func serve(ctx context.Context, handlers map[net.Listener]http.Handler) error {
-	failed := make(chan error, len(handlers))
-	var servers []*http.Server
-	for listener, handler := range handlers {
-		srv := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second}
-		servers = append(servers, srv)
-		go func() { failed <- srv.Serve(listener) }()
-	}
-	var err error
-	select {
-	case err = <-failed:
-	case <-ctx.Done():
-	}
-	grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	for _, srv := range servers {
-		err = errors.Join(err, srv.Shutdown(grace))
-	}
-	return err
 }

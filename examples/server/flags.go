@@ -8,6 +8,7 @@ import (
 
 	"github.com/emamw/mcp-ema/claims"
 	"github.com/emamw/mcp-ema/emamw"
+	"github.com/emamw/mcp-ema/examples/internal/serving"
 )
 
 type options struct {
@@ -17,18 +18,7 @@ type options struct {
 	config    emamw.Config
 }
 
-// list is a flag that may be repeated.
-type list []string
-
-func (l *list) String() string { return strings.Join(*l, " ") }
-
-func (l *list) Set(value string) error {
-	if value == "" {
-		return errors.New("must not be empty")
-	}
-	*l = append(*l, value)
-	return nil
-}
+type list = serving.List
 
 // parse reads the flags. Whether they make sense together is for emamw.New to
 // say, which reports every mistake at once.
@@ -86,9 +76,4 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 		})
 	}
 	return o, nil
-}
-
-// oneLine joins the lines of a joined error.
-func oneLine(err error) string {
-	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }

@@ -8,7 +8,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,11 +15,11 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/mark3labs/mcp-go/server"
 
 	"github.com/emamw/mcp-ema/emamw"
+	"github.com/emamw/mcp-ema/examples/internal/serving"
 )
 
 func main() {
@@ -35,13 +34,13 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	opts, err := parse(args, stderr)
 	if err != nil {
-		fmt.Fprintln(stderr, "server:", oneLine(err))
+		fmt.Fprintln(stderr, "server:", serving.OneLine(err))
 		return 2
 	}
 	mcp := newMCPServer()
 	guard, err := emamw.New(ctx, mcp, opts.config)
 	if err != nil {
-		fmt.Fprintln(stderr, "server:", oneLine(err))
+		fmt.Fprintln(stderr, "server:", serving.OneLine(err))
 		return 2
 	}
 	listener, err := net.Listen("tcp", opts.addr)
@@ -49,40 +48,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "server:", err)
 		return 1
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/", guard.Handler(opts.transport(mcp)))
-	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		wait, cancel := context.WithTimeout(r.Context(), time.Second)
-		defer cancel()
-		if guard.Ready(wait) != nil {
-			http.Error(w, "the keys of an issuer are not loaded yet", http.StatusServiceUnavailable)
-		}
-	})
+	handler := serving.WithProbes(guard.Handler(opts.transport(mcp)), guard.Ready, "the keys of an issuer are not loaded yet")
 	fmt.Fprintf(stdout, "server: ready on %s as %s, metadata at %s\n", listener.Addr(), opts.config.Resource, guard.MetadataPath())
-	return serve(ctx, listener, mux, stderr)
-}
-
-// serve serves until ctx ends. The connections' base context ends with it, so
-// that open streams do not hold the shutdown up.
-func serve(ctx context.Context, listener net.Listener, handler http.Handler, stderr io.Writer) int {
-	srv := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(listener) }()
-	select {
-	case err := <-failed:
-		fmt.Fprintln(stderr, "server:", err)
-		return 1
-	case <-ctx.Done():
-	}
-	grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	if err := srv.Shutdown(grace); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		fmt.Fprintln(stderr, "server:", err)
+	srv := &http.Server{Handler: handler, BaseContext: func(net.Listener) context.Context { return ctx }} // so that open streams end
+	if err := serving.Run(ctx, map[net.Listener]*http.Server{listener: srv}); err != nil {
+		fmt.Fprintln(stderr, "server:", serving.OneLine(err))
 		return 1
 	}
 	return 0
