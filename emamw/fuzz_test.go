@@ -37,13 +37,15 @@ func FuzzBodies(f *testing.F) {
 		f.Add(seed, false)
 		f.Add(strings.Replace(seed, `"params":{`, `"params":{"_meta":`+modernMeta+`,`, 1), true)
 	}
+	b := newBench(f, stateless, before(furnish))
+	callers := map[string][]string{b.token("unrelated"): {"open"}, b.token("files:write"): {"open", "write"}} // by token, what may run
 	f.Fuzz(func(t *testing.T, body string, isModern bool) {
-		b := newBench(t, stateless, before(furnish))
+		b.t = t // one bench for all bodies, or making benches is all that is done
 		options := []requestOption{header("Mcp-Protocol-Version", legacy)}
 		if isModern {
 			options = []requestOption{header("Mcp-Protocol-Version", modern), header("Mcp-Method", "tools/call"), header("Mcp-Name", "write")}
 		}
-		for token, allowed := range map[string][]string{b.token("unrelated"): {"open"}, b.token("files:write"): {"open", "write"}} {
+		for token, allowed := range callers {
 			b.forget()
 			a := b.post(token, body, options...)
 			for _, name := range b.whatRan() {

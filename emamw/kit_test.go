@@ -30,7 +30,7 @@ const (
 // bench is a guarded MCP server with the authorization server that it trusts,
 // joined in memory.
 type bench struct {
-	t       *testing.T
+	t       testing.TB
 	as      *emamwtest.AuthorizationServer
 	mcp     *server.MCPServer
 	guard   *emamw.Guard
@@ -76,7 +76,7 @@ func signedWith(algorithm string) benchOption {
 func before(do func(*bench)) benchOption { return func(c *benchConfig) { c.before = do } }
 
 // newBench makes a guarded server. Its tools are added by the test.
-func newBench(t *testing.T, options ...benchOption) *bench {
+func newBench(t testing.TB, options ...benchOption) *bench {
 	t.Helper()
 	b := &bench{t: t, ran: map[string]int{}, logs: &logs{}}
 	c := benchConfig{
@@ -166,7 +166,7 @@ type answer struct {
 }
 
 // result decodes the JSON-RPC answer, out of an event stream too.
-func (a answer) result(t *testing.T) (result map[string]any, code int) {
+func (a answer) result(t testing.TB) (result map[string]any, code int) {
 	t.Helper()
 	text := a.body
 	if strings.HasPrefix(a.Header().Get("Content-Type"), "text/event-stream") {
