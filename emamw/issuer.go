@@ -56,6 +56,7 @@ func newIssuers(ctx context.Context, cfg *Config, recorder *telemetry.Recorder) 
 				MaxAge:  cfg.MaxKeyAge,
 				Logger:  cfg.Logger,
 				OnFetch: onFetch(recorder, told),
+				OnWait:  func(ctx context.Context) { recorder.Waited(ctx, told) },
 			}),
 		}
 		recorder.WatchKeys(ctx, told, iss.keys)

@@ -128,6 +128,7 @@ func (s *Server) fetchKeys(ctx context.Context, cfg *Config) {
 		fetched := keys.New(ctx, keys.Config{
 			Issuer: issuer, JWKSURL: address, Client: discovery.Client(cfg.HTTPClient, origin, policy), Policy: policy,
 			Now: s.now, Logger: s.logger, OnFetch: s.onFetch(told),
+			OnWait: func(ctx context.Context) { s.telemetry.Waited(ctx, told) },
 		})
 		s.telemetry.WatchKeys(ctx, told, fetched)
 		return fetched

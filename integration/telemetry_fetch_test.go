@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -131,6 +132,46 @@ func TestTelemetryOfTriggers(t *testing.T) {
 			if trigger != "unknown_kid" && s.Parent().IsValid() {
 				t.Errorf("%s has a parent", trigger)
 			}
+		}
+	})
+}
+
+// Many wait for one fetch. It is in the trace of the first who asked, and all
+// others have a link to it.
+func TestTelemetryOfWaiting(t *testing.T) {
+	const crowd = 20
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuarded(t, newWatch(t))
+		time.Sleep(2 * time.Minute) // past the least interval
+		g.as.RotateKey()
+		g.as.Fail(emamwtest.KeysSlow)
+		g.forget()
+		var done sync.WaitGroup
+		for range crowd {
+			done.Go(func() { g.send(g.token(), listTools) })
+		}
+		synctest.Wait()
+		g.as.Fail()
+		done.Wait()
+		fetch, first, linked := g.span("ema.jwks.fetch"), 0, 0
+		for _, s := range g.named("ema.authenticate") {
+			switch links := s.Links(); {
+			case s.SpanContext().SpanID() == fetch.Parent().SpanID() && len(links) == 0:
+				first++
+			case len(links) == 1 && links[0].SpanContext.Equal(fetch.SpanContext()):
+				linked++
+			}
+			if valueOf(s, "ema.decision") != "allow" {
+				t.Errorf("refused: %s", valueOf(s, "ema.reason"))
+			}
+		}
+		if first != 1 || linked != crowd-1 {
+			t.Errorf("of %d requests %d began the fetch and %d have a link to it", crowd, first, linked)
+		}
+		g.forget()
+		g.send(g.token(), listTools)
+		if links := g.span("ema.authenticate").Links(); len(links) > 0 {
+			t.Error("a request that did not wait has a link")
 		}
 	})
 }

@@ -70,6 +70,10 @@ type Config struct {
 	// with it.
 	OnFetch func(context.Context, Trigger) (context.Context, func(Fetched))
 
+	// OnWait is called for each request that waits for a fetch, with the request's
+	// context, while the fetch is under way or when it has just ended.
+	OnWait func(context.Context)
+
 	Logger *slog.Logger // one line per change of state; nil logs nothing
 }
 

@@ -11,6 +11,7 @@ import (
 func (s *Set) await(ctx context.Context, kid, alg string) (crypto.PublicKey, error) {
 	w := waiter{asked: time.Now()}
 	defer w.stop()
+	told := false
 	for {
 		wait := s.hope(ctx, kid)
 		// A fetch may have ended since the snapshot was looked at.
@@ -21,7 +22,12 @@ func (s *Set) await(ctx context.Context, kid, alg string) (crypto.PublicKey, err
 		if wait == nil {
 			return nil, s.verdict(w.asked)
 		}
-		if err := s.wait(ctx, &w, wait); err != nil {
+		err = s.wait(ctx, &w, wait)
+		if s.cfg.OnWait != nil && !told {
+			told = true
+			s.cfg.OnWait(ctx)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -5,9 +5,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/emamw/mcp-ema/claims"
 )
@@ -18,6 +20,8 @@ type Issuer struct {
 	name, preset string
 
 	hit, miss []metric.RecordOption // of an authentication that succeeded
+
+	fetch atomic.Pointer[trace.SpanContext] // of the last fetch of its keys
 }
 
 // Issuer returns what telemetry needs of a configured issuer: its name, and that

@@ -46,7 +46,25 @@ func (r *Recorder) StartFetch(ctx context.Context, issuer *Issuer, trigger strin
 	}
 	f.begin(ctx, r, spanFetch, r.fetches, options...)
 	f.issuer, f.trigger = issuer, onList(trigger, triggers)
+	if issuer != nil && f.span != nil {
+		self := f.span.SpanContext()
+		issuer.fetch.Store(&self)
+	}
 	return f.ctx, f
+}
+
+// Waited notes that what the span in ctx is about waited for the last fetch of
+// the issuer's keys: by a link, since many wait for one fetch, and it can be in
+// the trace of one of them only.
+func (r *Recorder) Waited(ctx context.Context, issuer *Issuer) {
+	if r == nil || issuer == nil {
+		return
+	}
+	fetch, own := issuer.fetch.Load(), trace.SpanFromContext(ctx)
+	if fetch == nil || !fetch.IsValid() || !own.IsRecording() || own.SpanContext().TraceID() == fetch.TraceID() {
+		return
+	}
+	own.AddLink(trace.Link{SpanContext: *fetch})
 }
 
 // End records how the fetch ended. Call it once.
