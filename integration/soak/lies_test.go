@@ -70,5 +70,7 @@ func members(set []byte) []map[string]any {
 
 func writeKeys(w http.ResponseWriter, keys []map[string]any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]any{"keys": keys})
+	if err := json.NewEncoder(w).Encode(map[string]any{"keys": keys}); err != nil {
+		panic(http.ErrAbortHandler) // whoever asked has left
+	}
 }
