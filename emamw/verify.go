@@ -36,23 +36,30 @@ type identity struct {
 	size       int // bytes that it keeps in memory, roughly
 
 	once    sync.Once // derive
-	who     context.Context
 	caller  string
 	told    *telemetry.Caller
 	session boundSession // what the caller's requests carry as their session
+
+	asked sync.Once // who
+	held  context.Context
 }
 
 // derive makes what requests need of an identity, and a bare Verify does not:
-// who is a context that holds the principal, for handlers to find it in, and
-// caller the principal and its client in one string, which is who owns sessions
+// caller is the principal and its client in one string, which is who owns sessions
 // and tasks. The client is part of it: two clients of one person are two
 // parties (RFC 6749 section 1.1).
 func (id *identity) derive(r *telemetry.Recorder) {
 	id.once.Do(func() {
-		id.who = claims.NewContext(context.Background(), *id.principal)
 		id.caller = callerKey(id.principal)
 		id.told = r.Caller(id.principal, id.issuer.told, id.algorithm)
 	})
+}
+
+// who returns a context that holds the principal, for handlers to find it in. Not
+// every handler looks, so it is made for the first that does.
+func (id *identity) who() context.Context {
+	id.asked.Do(func() { id.held = claims.NewContext(context.Background(), *id.principal) })
+	return id.held
 }
 
 // Verify authenticates a token as the guard does for a request: signature,
