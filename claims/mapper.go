@@ -78,10 +78,8 @@ func (m *Mapper) Map(ctx context.Context, p *Payload) (*Principal, error) {
 	c.payload = p.text
 	// Most tokens name one audience and two or three scopes.
 	c.Token.Audience, c.Scopes = room.texts[0:0:1], room.texts[1:1:4]
-	for _, read := range [...]func(*Principal, *Payload) error{m.token, m.identity, m.grants, m.readGroups, m.signIn} {
-		if err := read(c, p); err != nil {
-			return nil, err
-		}
+	if err := m.read(c, p); err != nil {
+		return nil, err
 	}
 	if m.lookup != nil {
 		if err := m.lookup.fill(ctx, c); err != nil {
@@ -89,11 +87,28 @@ func (m *Mapper) Map(ctx context.Context, p *Payload) (*Principal, error) {
 		}
 	}
 	if m.fn != nil {
-		if err := m.custom(ctx, p, c); err != nil {
+		own := *p // it may keep what it is given; without one, p stays the caller's
+		if err := m.custom(ctx, &own, c); err != nil {
 			return nil, err
 		}
 	}
 	return c, nil
+}
+
+func (m *Mapper) read(c *Principal, p *Payload) error {
+	if err := m.token(c, p); err != nil {
+		return err
+	}
+	if err := m.identity(c, p); err != nil {
+		return err
+	}
+	if err := m.grants(c, p); err != nil {
+		return err
+	}
+	if err := m.readGroups(c, p); err != nil {
+		return err
+	}
+	return m.signIn(c, p)
 }
 
 // roomy is a Principal with room for its short lists, all in one allocation.

@@ -20,21 +20,32 @@ const (
 // access and another to the handler. Such a payload is refused.
 type Payload struct {
 	text    string // nobody can change it: every value that is handed out is a part of it
-	members []claim
-	decoded []string  // names that are written with escapes
-	seen    uint64    // a bit for each signature: most claims that a mapping asks for are absent
-	inline  [22]claim // where members lives for a token of ordinary size
+	decoded []string // names that are written with escapes
+	seen    uint64   // a bit for each signature: most claims that a mapping asks for are absent
+
+	// The first claims live in the Payload itself. No slice of it is kept, which
+	// would tie it to the heap: for the time of a verification it needs none.
+	count int
+	first [22]claim
+	more  []claim
 }
 
-// claim is a top-level member: where its name and its value stand in the text. It
-// holds no pointer, so that the collector need not look at it, and a Payload of half
-// a kilobyte is soon made.
+// claim is a top-level member: where its name and its value stand in the text.
 type claim struct {
 	name, nameEnd uint32 // without the quotes; or an index into decoded, and 0
 	start, end    uint32 // of the value
 	sign          uint32 // the name's signature
 }
 
+// claim returns the one at i, in the order of the text.
+func (p *Payload) claim(i int) *claim {
+	if i < len(p.first) {
+		return &p.first[i]
+	}
+	return &p.more[i-len(p.first)]
+}
+
+// name returns the name of c, decoded.
 func (p *Payload) name(c *claim) string {
 	if c.nameEnd == 0 {
 		return p.decoded[c.name]
@@ -48,18 +59,26 @@ func (p *Payload) name(c *claim) string {
 // differ only in case, more than 32 levels, and more than 64 KiB. Bytes are
 // copied; a string, which nobody can change, is kept as it is.
 func ParsePayload[T ~string | ~[]byte](raw T) (*Payload, error) {
-	if len(raw) > maxPayloadBytes {
-		return nil, malformed("", string(faultTooLarge))
-	}
 	p := &Payload{text: string(raw)}
-	p.members = p.inline[:0]
-	if f := p.scan(); f != "" {
-		return nil, malformed("", string(f))
+	if err := p.parse(); err != nil {
+		return nil, err
 	}
 	return p, nil
 }
 
-// scan fills p.members in one pass over the text.
+// parse is all of ParsePayload that is too long to be compiled into its caller,
+// where the Payload then needs no memory of the heap.
+func (p *Payload) parse() error {
+	if len(p.text) > maxPayloadBytes {
+		return malformed("", string(faultTooLarge))
+	}
+	if f := p.scan(); f != "" {
+		return malformed("", string(f))
+	}
+	return nil
+}
+
+// scan finds the claims in one pass over the text.
 func (p *Payload) scan() fault {
 	it, f := openObject(p.text, skipSpace(p.text, 0), 1)
 	if f != "" {
@@ -92,16 +111,16 @@ func (p *Payload) add(m member, folded map[string]struct{}) (map[string]struct{}
 	const linear = 100
 	sign := signature(m.name)
 	switch {
-	case len(p.members) < linear:
-		for i := range p.members {
-			if c := &p.members[i]; c.sign == sign && strings.EqualFold(p.name(c), m.name) {
+	case p.count < linear:
+		for i := range p.count {
+			if c := p.claim(i); c.sign == sign && strings.EqualFold(p.name(c), m.name) {
 				return nil, faultDuplicate
 			}
 		}
 	case folded == nil:
 		folded = make(map[string]struct{}, 2*linear)
-		for i := range p.members {
-			folded[foldName(p.name(&p.members[i]))] = struct{}{}
+		for i := range p.count {
+			folded[foldName(p.name(p.claim(i)))] = struct{}{}
 		}
 		fallthrough
 	default:
@@ -116,7 +135,12 @@ func (p *Payload) add(m member, folded map[string]struct{}) (map[string]struct{}
 		c.name, c.nameEnd = uint32(len(p.decoded)), 0
 		p.decoded = append(p.decoded, m.name)
 	}
-	p.members = append(p.members, c)
+	if p.count < len(p.first) {
+		p.first[p.count] = c
+	} else {
+		p.more = append(p.more, c)
+	}
+	p.count++
 	p.seen |= bit(sign)
 	return folded, ""
 }
@@ -193,8 +217,8 @@ func (p *Payload) signed(name string, sign uint32) (string, bool) {
 	if p.seen&bit(sign) == 0 {
 		return "", false
 	}
-	for i := range p.members {
-		if c := &p.members[i]; c.sign == sign && p.name(c) == name {
+	for i := range p.count {
+		if c := p.claim(i); c.sign == sign && p.name(c) == name {
 			return p.text[c.start:c.end], true
 		}
 	}
