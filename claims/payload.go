@@ -19,7 +19,7 @@ const (
 // so a payload that uses any of these could show one subject to the check of
 // access and another to the handler. Such a payload is refused.
 type Payload struct {
-	text    string // nobody can change it: every value that is handed out is a part of it
+	text    string   // nobody can change it: every value that is handed out is a part of it
 	decoded []string // names that are written with escapes
 	seen    uint64   // a bit for each signature: most claims that a mapping asks for are absent
 

@@ -131,10 +131,15 @@ func (r *row) visit() {
 	}
 }
 
+// take takes one round, every other one backwards: what an op leaves in the caches
+// for the next one cancels out, too.
 func (r *row) take() {
 	ns := make([]float64, len(r.ops))
-	for i, o := range r.ops {
-		ns[i] = o.stroke()
+	for i := range r.ops {
+		if len(r.values)%2 == 1 {
+			i = len(r.ops) - 1 - i
+		}
+		ns[i] = r.ops[i].stroke()
 	}
 	r.values = append(r.values, r.value(ns))
 }
