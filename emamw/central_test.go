@@ -3,6 +3,7 @@ package emamw_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -258,6 +259,11 @@ func TestClosedByItsArguments(t *testing.T) {
 	}))
 	b.wantAnswer(b.post(b.token("deploy"), message("tools/call", call("deploy", "to", "production"))), 403, challengeFor("deploy deploy:production"))
 	b.wantAnswer(b.post(b.token("deploy"), message("tools/call", call("deploy", "to", "staging"))), 200, "")
+	for held, listed := range map[string]bool{"deploy": true, "other": false} {
+		if a := b.post(b.token(held), message("tools/list", nil)); strings.Contains(a.body, `"deploy"`) != listed {
+			t.Errorf("with %s: listed=%t in %s", held, !listed, a.body)
+		}
+	}
 	if a := b.post(b.token(), message("tools/call", call("deploy", "to", "staging"))); a.Code != http.StatusOK || b.runs("deploy") != 1 {
 		t.Errorf("hidden: %d %s, ran %d times", a.Code, a.body, b.runs("deploy"))
 	}

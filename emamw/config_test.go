@@ -59,6 +59,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"resource over http", func(c *emamw.Config) { c.Resource = "http://mcp.example/mcp" }, "Resource"},
 		{"resource with a fragment", func(c *emamw.Config) { c.Resource = resource + "#a" }, "Resource"},
 		{"resource with a user", func(c *emamw.Config) { c.Resource = "https://u:p@mcp.example/mcp" }, "Resource"},
+		{"resource with an empty query", func(c *emamw.Config) { c.Resource = resource + "?" }, "Resource"},
 		{"resource with a query", func(c *emamw.Config) { c.Resource = resource + "?a=b" }, "Resource"},
 		{"no authorization server", func(c *emamw.Config) { c.AuthorizationServers = nil }, "AuthorizationServers"},
 		{"no issuer", first(func(a *emamw.AuthorizationServer) { a.Issuer = "" }), "AuthorizationServers[0].Issuer"},
@@ -96,7 +97,9 @@ func TestConfigMistakes(t *testing.T) {
 		{"key age of a second", func(c *emamw.Config) { c.MaxKeyAge = time.Second }, "MaxKeyAge"},
 		{"revocation delay below zero", func(c *emamw.Config) { c.MaxRevocationDelay = -1 }, "MaxRevocationDelay"},
 		{"short session key", func(c *emamw.Config) { c.SessionKey = make([]byte, 31) }, "SessionKey"},
+		{"short pseudonym key", func(c *emamw.Config) { c.PseudonymKey = make([]byte, 31) }, "PseudonymKey"},
 		{"short earlier session key", func(c *emamw.Config) { c.PreviousSessionKeys = [][]byte{make([]byte, 8)} }, "PreviousSessionKeys[0]"},
+		{"origin without a host", func(c *emamw.Config) { c.AllowedOrigins = []string{"https://"} }, "AllowedOrigins[0]"},
 		{"origin with a path", func(c *emamw.Config) { c.AllowedOrigins = []string{"https://a.example/"} }, "AllowedOrigins[0]"},
 		{"origin in upper case", func(c *emamw.Config) { c.AllowedOrigins = []string{"*", "https://A.example"} }, "AllowedOrigins[1]"},
 	}

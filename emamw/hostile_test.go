@@ -20,7 +20,7 @@ func TestHostileRequests(t *testing.T) {
 		b.mcp.AddTool(mcp.NewTool("open", scopes.Where(scopes.Authenticated())), b.tool("open"))
 	}), with(func(c *emamw.Config) { c.MaxRequestBytes = 64 << 10 }))
 	good := b.token()
-	mine, others := b.session(good), b.session(b.tokenOf("mallory"))
+	mine, second, others := b.session(good), b.session(good), b.session(b.tokenOf("mallory"))
 	credentials := func(values ...string) requestOption { return header("Authorization", values...) }
 	session := func(values ...string) requestOption { return header("Mcp-Session-Id", values...) }
 	body := func(text string) requestOption {
@@ -67,6 +67,8 @@ func TestHostileRequests(t *testing.T) {
 		{"the session of another caller", session(others), 404},
 		{"a session without its seal", session(mine[:strings.LastIndexByte(mine, '.')]), 404},
 		{"the seal of another session", session(mine[:strings.LastIndexByte(mine, '.')] + others[strings.LastIndexByte(others, '.'):]), 404},
+		{"the seal of the caller's other session", session(mine[:strings.LastIndexByte(mine, '.')] + second[strings.LastIndexByte(second, '.'):]), 404},
+		{"two sessions, the first empty", session("", mine), 404},
 		{"a seal cut short", session(mine[:len(mine)-1]), 404},
 		{"an empty seal", session(mine[:strings.LastIndexByte(mine, '.')+1]), 404},
 		{"two sessions", session(mine, others), 404},

@@ -54,6 +54,28 @@ func TestRequestNamedLikeACancellation(t *testing.T) {
 	}
 }
 
+// Of the notifications only a modern cancellation is dropped: the server's own
+// handlers see all others.
+func TestNotificationsArrive(t *testing.T) {
+	seen := map[string]int{}
+	b := newBench(t, stateless)
+	for _, method := range []string{"notifications/own", "notifications/cancelled"} {
+		b.mcp.AddNotificationHandler(method, func(_ context.Context, n mcp.JSONRPCNotification) { seen[n.Method]++ })
+	}
+	for _, version := range []string{legacy, modern} {
+		for _, method := range []string{"notifications/own", "notifications/cancelled"} {
+			body := `{"jsonrpc":"2.0","method":"` + method + `","params":{"requestId":1,"_meta":{"` + mcp.MetaKeyProtocolVersion + `":"` + version + `","` + mcp.MetaKeyClientInfo + `":{"name":"c","version":"1"},"` + mcp.MetaKeyClientCapabilities + `":{}}}}`
+			a := b.post(b.token(), body, header("Mcp-Protocol-Version", version), header("Mcp-Method", method))
+			if a.Code != http.StatusAccepted {
+				t.Errorf("%s, %s: %d %s", method, version, a.Code, a.body)
+			}
+		}
+	}
+	if seen["notifications/own"] != 2 || seen["notifications/cancelled"] > 1 {
+		t.Errorf("the handlers saw %v", seen)
+	}
+}
+
 // A listen request that its headers do not announce has nothing to end it. It is
 // refused in either era, whatever it asks for.
 func TestListenThatIsNotAnnounced(t *testing.T) {

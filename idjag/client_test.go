@@ -34,6 +34,7 @@ func manyClients(w *world, cfg *idjag.Config) {
 		idjag.Client{ID: "signer", JWKS: jwks(clientKey)},
 		idjag.Client{ID: "old-signer", JWKS: jwks(clientKey), TokenEndpointAudience: true},
 		idjag.Client{ID: "remote-signer", JWKSURL: "https://keys.example.com/jwks"},
+		idjag.Client{ID: "plain-signer", JWKS: jwks(signKey{id: clientKey.id, key: clientKey.key})},
 		idjag.Client{ID: "open", DangerouslyPublic: true},
 	)
 	w.net.serve("https://keys.example.com/jwks", jwks(clientKey))
@@ -138,11 +139,19 @@ func TestClientAssertion(t *testing.T) {
 		{"good, aud as a list", "signer", nil, claimSet{"aud": []string{ownIssuer}}, nil, ""},
 		{"good, with client_id", "signer", nil, nil, url.Values{"client_id": {"signer"}}, ""},
 		{"good, without jti", "signer", nil, claimSet{"jti": nil}, nil, ""},
+		{"good, by a key that states no algorithm", "plain-signer", nil, nil, nil, ""},
 		{"good, without kid", "signer", claimSet{"kid": nil}, nil, nil, ""},
 		{"aud is the token endpoint, registered so", "old-signer", nil, claimSet{"aud": ownIssuer + "/token"}, nil, ""},
 
 		{"aud is the token endpoint", "signer", nil, claimSet{"aud": ownIssuer + "/token"}, nil, "invalid_client"},
 		{"aud of two", "signer", nil, claimSet{"aud": []string{ownIssuer, ownIssuer + "/token"}}, nil, "invalid_client"},
+		{"aud of another, where the token endpoint may be it", "old-signer", nil, claimSet{"aud": "https://other.example.com"}, nil, "invalid_client"},
+		{"iss is a number", "signer", nil, claimSet{"iss": 7}, nil, "invalid_client"},
+		{"sub is a number", "signer", nil, claimSet{"sub": 7}, nil, "invalid_client"},
+		{"aud is a number", "signer", nil, claimSet{"aud": 7}, nil, "invalid_client"},
+		{"exp is a string", "signer", nil, claimSet{"exp": "4102444800"}, nil, "invalid_client"},
+		{"nbf is a string", "signer", nil, claimSet{"nbf": "0"}, nil, "invalid_client"},
+		{"iat is a string", "signer", nil, claimSet{"iat": "0"}, nil, "invalid_client"},
 		{"aud of another", "signer", nil, claimSet{"aud": "https://other.example.com"}, nil, "invalid_client"},
 		{"aud absent", "signer", nil, claimSet{"aud": nil}, nil, "invalid_client"},
 		{"typ of an ID-JAG", "signer", claimSet{"typ": "oauth-id-jag+jwt"}, nil, nil, "invalid_client"},

@@ -67,6 +67,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"issuer http on loopback", func(c *config) { c.Issuer = "http://127.0.0.1:8081" }, nil},
 		{"issuer http, dangerously", func(c *config) { c.Issuer, c.DangerouslyAllowHTTP = "http://auth.internal", true }, nil},
 		{"issuer with a query", func(c *config) { c.Issuer += "?a=b" }, []string{"Issuer"}},
+		{"issuer with an empty query", func(c *config) { c.Issuer += "?" }, []string{"Issuer"}},
 		{"issuer with a fragment", func(c *config) { c.Issuer += "#a" }, []string{"Issuer"}},
 		{"issuer relative", func(c *config) { c.Issuer = "auth.example.com" }, []string{"Issuer"}},
 		{"no resource", func(c *config) { c.Resources = nil }, []string{"Resources"}},
@@ -87,12 +88,14 @@ func TestConfigMistakes(t *testing.T) {
 		{"tenants and any", idp(func(p *idjag.IdentityProvider) { p.Tenants, p.DangerouslyAnyTenant = []string{"a"}, true }), []string{"IdentityProviders[0].DangerouslyAnyTenant"}},
 		{"verbatim subject", idp(func(p *idjag.IdentityProvider) { p.Subject = idjag.VerbatimSubject }), nil},
 		{"verbatim subject over tenants", idp(func(p *idjag.IdentityProvider) { p.Subject, p.Tenants = idjag.VerbatimSubject, []string{"a", "b"} }), []string{"IdentityProviders[0].Subject"}},
+		{"verbatim subject over any tenants", idp(func(p *idjag.IdentityProvider) { p.Subject, p.DangerouslyAnyTenant = idjag.VerbatimSubject, true }), []string{"IdentityProviders[0].Subject"}},
 		{"verbatim subject of two providers", func(c *config) {
 			c.IdentityProviders[0].Subject = idjag.VerbatimSubject
 			c.IdentityProviders = append(c.IdentityProviders, idjag.IdentityProvider{Issuer: "https://second.example.com"})
 		}, []string{"IdentityProviders[0].Subject"}},
 		{"unknown subject form", idp(func(p *idjag.IdentityProvider) { p.Subject = "email" }), []string{"IdentityProviders[0].Subject"}},
 		{"e-mail domain", idp(func(p *idjag.IdentityProvider) { p.EmailDomains = []string{"@example.com"} }), []string{"IdentityProviders[0].EmailDomains[0]"}},
+		{"no e-mail domain", idp(func(p *idjag.IdentityProvider) { p.EmailDomains = []string{""} }), []string{"IdentityProviders[0].EmailDomains[0]"}},
 		{"mapping", idp(func(p *idjag.IdentityProvider) { p.Claims = claims.Mapping{Name: "x", Preset: "no such preset"} }), []string{"IdentityProviders[0].Claims"}},
 		{"provider's unknown client", idp(func(p *idjag.IdentityProvider) { p.Clients = []string{"nobody"} }), []string{"IdentityProviders[0].Clients[0]"}},
 		{"provider's unknown resource", idp(func(p *idjag.IdentityProvider) { p.Resources = []string{otherMCP} }), []string{"IdentityProviders[0].Resources[0]"}},
@@ -111,6 +114,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"documents from a path", func(c *config) { c.ClientDocuments.Origins = []string{"https://a.example.com/x"} }, []string{"ClientDocuments.Origins[0]"}},
 		{"public documents from nowhere", func(c *config) { c.ClientDocuments.DangerouslyPublic = true }, []string{"ClientDocuments.DangerouslyPublic"}},
 		{"origin with a slash", func(c *config) { c.AllowedOrigins = []string{"https://app.example.com/"} }, []string{"AllowedOrigins[0]"}},
+		{"origin in upper case", func(c *config) { c.AllowedOrigins = []string{"https://App.example.com"} }, []string{"AllowedOrigins[0]"}},
 		{"origin star", func(c *config) { c.AllowedOrigins = []string{"*"} }, []string{"AllowedOrigins[0]"}},
 		{"policy and groups", func(c *config) {
 			c.Policy = &idjag.Policy{Rules: []idjag.Rule{{Name: "a", Scopes: []string{"files:read"}}}}

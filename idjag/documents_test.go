@@ -78,6 +78,10 @@ func TestClientDocument(t *testing.T) {
 		{"client_id in upper case", claimSet{"client_id": strings.ToUpper(documentID)}, false, "invalid_client"},
 		{"no name", claimSet{"client_name": nil}, false, "invalid_client"},
 		{"no redirect URIs", claimSet{"redirect_uris": nil}, false, "invalid_client"},
+		{"a method that is a number", claimSet{"token_endpoint_auth_method": 7}, false, "invalid_client"},
+		{"grants that are a number", claimSet{"grant_types": 7}, false, "invalid_client"},
+		{"keys elsewhere, as a number", join(jwt, claimSet{"jwks_uri": 7}), true, "invalid_client"},
+		{"keys that are none", join(jwt, claimSet{"jwks": claimSet{"keys": []any{}}}), true, "invalid_client"},
 		{"a secret", claimSet{"token_endpoint_auth_method": "client_secret_basic"}, false, "invalid_client"},
 		{"grants of a wrong type", claimSet{"grant_types": 7}, false, "invalid_client"},
 		{"a method of a wrong type", claimSet{"token_endpoint_auth_method": 7}, false, "invalid_client"},
@@ -135,7 +139,8 @@ func TestDocumentAddresses(t *testing.T) {
 		"https://client.example.com:444/c.json", "https://CLIENT.example.com/c.json", "https://user@client.example.com/c.json",
 		"https://client.example.com/c.json#a", "https://client.example.com/c.json?a=b", "https://client.example.com/a/../c.json",
 		"https://client.example.com.evil.example/c.json", "https://evil.example.com/c.json", "https://client.example.com@evil.example/c.json",
-		"https://client.example.com/%2e%2e/c.json", "//client.example.com/c.json", "file:///etc/passwd", "https://127.0.0.1/c.json",
+		"https://client.example.com/%2e%2e/c.json", "https://client.example.com/c.json?", "https://client.example.com/./c.json", "https://client.example.com/a/./c.json", "HTTPS://client.example.com/c.json",
+		"//client.example.com/c.json", "file:///etc/passwd", "https://127.0.0.1/c.json",
 	} {
 		if a := w.redeemAs(id, false); a.code() != "invalid_client" {
 			t.Errorf("%s: answered %s", id, a.raw)
@@ -173,6 +178,19 @@ func TestDocumentAnswers(t *testing.T) {
 			w.Header().Set("Content-Type", "text/html")
 			_, _ = w.Write(document(nil))
 		}, 400, "client_unauthenticated"},
+		{"a document of another sort of JSON", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/x+json")
+			_, _ = w.Write(document(nil))
+		}, 400, "client_unauthenticated"},
+		{"a document of another application", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/xml")
+			_, _ = w.Write(document(nil))
+		}, 400, "client_unauthenticated"},
+		{"not there, and a document", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = w.Write(document(nil))
+		}, 400, "client_unauthenticated"},
 		{"not JSON", plain("hello"), 400, "client_unauthenticated"},
 		{"a member twice", plain(strings.Replace(string(document(nil)), "{", `{"client_id":"x",`, 1)), 400, "client_unauthenticated"},
 		{"too large", plain(string(document(nil)) + strings.Repeat(" ", 64<<10)), 400, "client_unauthenticated"},
@@ -195,6 +213,18 @@ func TestDocumentAnswers(t *testing.T) {
 				t.Error("a redirect was followed")
 			}
 		})
+	}
+}
+
+// TestDocumentTypes: a document is served as JSON, or as a kind of it.
+func TestDocumentTypes(t *testing.T) {
+	for _, contentType := range []string{"application/json", "application/json; charset=utf-8", "application/client-metadata+json"} {
+		w := newWorld(t, admitDocuments)
+		w.net.set(documentID, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", contentType)
+			_, _ = w.Write(document(nil))
+		})
+		w.granted(w.redeemAs(documentID, false))
 	}
 }
 

@@ -46,6 +46,7 @@ func TestRequestShapes(t *testing.T) {
 		{"assertion twice, once empty", formType, func() string { return good() + "&assertion=" }, "invalid_request", "request_malformed"},
 		{"scope twice", formType, func() string { return good() + "&scope=a&scope=b" }, "invalid_request", "request_malformed"},
 		{"a name twice by encoding", formType, func() string { return good() + "&%61ssertion=x" }, "invalid_request", "request_malformed"},
+		{"bad encoding of a name", formType, func() string { return good() + "&%zz=x" }, "invalid_request", "request_malformed"},
 		{"bad encoding", formType, func() string { return good() + "&x=%zz" }, "invalid_request", "request_malformed"},
 		{"bad encoding of a name", formType, func() string { return good() + "&%zz=x" }, "invalid_request", "request_malformed"},
 		{"semicolon", formType, func() string { return good() + ";x=y" }, "invalid_request", "request_malformed"},
@@ -97,6 +98,15 @@ func TestTokenEndpointMethods(t *testing.T) {
 			t.Errorf("%s: %d, Allow %q; want 405 and POST", method, a.status, a.header.Get("Allow"))
 		}
 	}
+}
+
+// Two content types are two readings of one body.
+func TestTwoContentTypes(t *testing.T) {
+	w := newWorld(t, nil)
+	r := tokenRequest(form(w.mint(nil)))
+	r.Header.Add("Content-Type", "application/json")
+	r.SetBasicAuth(clientID, secret)
+	w.refused(w.send(r), http.StatusBadRequest, "invalid_request", "request_malformed")
 }
 
 func TestCompressedBody(t *testing.T) {

@@ -65,6 +65,11 @@ func TestDecide(t *testing.T) {
 			idjag.Decision{Scopes: []string{"files:write"}, Rules: []string{"engineers"}}},
 		{"a resource without scopes", []idjag.Rule{readers}, nil, nil, nil, idjag.Decision{}},
 
+		{"the shortest life of several rules", []idjag.Rule{{Name: "short", Scopes: []string{"files:read"}, TokenLifetime: time.Minute}, {Name: "long", Scopes: []string{"files:write"}, TokenLifetime: time.Hour}}, nil, all, nil,
+			idjag.Decision{Scopes: []string{"files:read", "files:write"}, Rules: []string{"short", "long"}, Lifetime: time.Minute}},
+		{"the first of several windows to close", []idjag.Rule{fresh, {Name: "fresh enough", Scopes: []string{"files:read"}, MaxAuthenticationAge: time.Hour}}, signedIn(14 * time.Minute), all, nil,
+			idjag.Decision{Scopes: []string{"files:admin", "files:read"}, Rules: []string{"fresh", "fresh enough"}, NotAfter: begin.Add(time.Minute)}},
+
 		{"denied", []idjag.Rule{readers, noGuests}, groups("Guests"), all, nil, idjag.Decision{Reason: claims.SubjectUnresolved, Rules: []string{"no guests"}}},
 		{"not denied", []idjag.Rule{readers, noGuests}, groups("Sales"), all, nil, idjag.Decision{Scopes: []string{"files:read"}, Rules: []string{"readers"}}},
 		{"groups unknown may be denied ones", []idjag.Rule{readers, noGuests}, unknownGroups, all, nil, idjag.Decision{Reason: claims.GroupsUnknown, Rules: []string{"no guests"}}},
@@ -382,6 +387,16 @@ func TestPolicyIsChecked(t *testing.T) {
 		{"a scope of another resource", func(r *idjag.Rule) { r.Resources, r.Scopes = []string{otherMCP}, []string{"files:read"} }, "Policy.Rules[1].Scopes[0]"},
 		{"a group mapped to nothing", func(r *idjag.Rule) { r.Groups, r.Scopes = []string{"Engineering"}, nil }, "Policy.Rules[1].Scopes"},
 		{"deny with scopes", func(r *idjag.Rule) { r.Deny = true }, "Policy.Rules[1].Deny"},
+		{"deny with a strength", func(r *idjag.Rule) {
+			r.Deny, r.Scopes, r.Groups, r.ACRValues = true, nil, []string{"g"}, []string{"phr"}
+		}, "Policy.Rules[1].Deny"},
+		{"deny with an age", func(r *idjag.Rule) {
+			r.Deny, r.Scopes, r.Groups, r.MaxAuthenticationAge = true, nil, []string{"g"}, time.Minute
+		}, "Policy.Rules[1].Deny"},
+		{"deny with a lifetime", func(r *idjag.Rule) {
+			r.Deny, r.Scopes, r.Groups, r.TokenLifetime = true, nil, []string{"g"}, time.Minute
+		}, "Policy.Rules[1].Deny"},
+		{"an empty acr value", func(r *idjag.Rule) { r.ACRValues = []string{""} }, "Policy.Rules[1].ACRValues[0]"},
 		{"deny for everybody", func(r *idjag.Rule) { r.Deny, r.Scopes = true, nil }, "Policy.Rules[1].Deny"},
 		{"groups taken away", func(r *idjag.Rule) { r.Groups = []string{} }, "Policy.Rules[1].Groups"},
 		{"tenants taken away", func(r *idjag.Rule) { r.Tenants = []string{} }, "Policy.Rules[1].Tenants"},
