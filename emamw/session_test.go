@@ -124,3 +124,16 @@ func TestSessionKeys(t *testing.T) {
 		}
 	}
 }
+
+// Without a SessionKey each guard makes one up: what one sealed, no other opens,
+// and nobody can seal by himself.
+func TestSessionKeyIsMadeUp(t *testing.T) {
+	one, other := newBench(t), newBench(t, stateless)
+	session := one.session(one.token())
+	if session == "" {
+		t.Fatal("no session")
+	}
+	if a := other.post(other.token(), message("ping", nil), header("Mcp-Session-Id", session)); a.Code != http.StatusNotFound {
+		t.Errorf("another guard's session: %d %s, want 404", a.Code, a.body)
+	}
+}

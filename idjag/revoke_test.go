@@ -195,17 +195,15 @@ func (silent) Follow(ctx context.Context, _ func([]revocation.Revocation)) error
 }
 
 func TestRevocationStoreSilent(t *testing.T) {
-	w := newWorld(t, func(_ *world, cfg *idjag.Config) { cfg.Revocations = silent{} })
-	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-	defer cancel()
-	r := tokenRequest(form(w.mint(nil))).WithContext(ctx)
-	r.SetBasicAuth(clientID, secret)
-	if a := w.send(r); a.status != http.StatusServiceUnavailable {
-		t.Errorf("answered %d %s, want 503", a.status, a.raw)
-	}
-	if err := w.Ready(ctx); err == nil {
-		t.Error("ready without the revocation store")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		w := newWorld(t, func(_ *world, cfg *idjag.Config) { cfg.Revocations = silent{} })
+		w.refused(w.redeem(w.mint(nil)), http.StatusServiceUnavailable, "temporarily_unavailable", "store_unavailable")
+		if err := w.Ready(ctx); err == nil {
+			t.Error("ready without the revocation store")
+		}
+	})
 }
 
 // recovering is a store that cannot be followed at first.
