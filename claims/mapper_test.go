@@ -38,3 +38,14 @@ func TestStepOfAnAbsentClaim(t *testing.T) {
 		}
 	}
 }
+
+// What ties a token to the ID-JAG that it was redeemed for is what a revocation
+// of that goes by: a claim that cannot be read must not pass for an absent one.
+func TestBirthIsReadStrictly(t *testing.T) {
+	for _, member := range []string{`"idp":7`, `"idp_sub":7`, `"assertion_iat":"1790000000"`, `"assertion":7`} {
+		_, err := mapToken(t, claims.RFC9068(), token(`,"client_id":"c","iat":1790000000,"jti":"j",`+member))
+		if reason, _ := reasonOf(err); reason != claims.ClaimMalformed {
+			t.Errorf("%s: %v, want it refused", member, err)
+		}
+	}
+}

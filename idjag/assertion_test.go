@@ -107,6 +107,7 @@ func TestAssertionDefects(t *testing.T) {
 
 		{"scope is a list", with(claimSet{"scope": []string{"files:read"}}), "claim_malformed"},
 		{"tenant where none is expected", with(claimSet{"tenant": "acme"}), "tenant_not_allowed"},
+		{"aud_tenant is a number", with(claimSet{"aud_tenant": 7}), "claim_malformed"},
 		{"aud_tenant where none is expected", with(claimSet{"aud_tenant": "acme"}), "tenant_not_allowed"},
 		{"cnf without a proof", with(claimSet{"cnf": claimSet{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}), "confirmation_required"},
 		{"cnf of a wrong type", with(claimSet{"cnf": false}), "confirmation_required"},
@@ -299,6 +300,8 @@ func TestSAMLSubject(t *testing.T) {
 	}{
 		{"the configured issuer", id("saml-nameid", "https://idp.example.com/saml"), ""},
 		{"with an underscore", id("saml_nameid", "https://idp.example.com/saml"), ""},
+		{"a foreign issuer, with an underscore", id("saml_nameid", "https://evil.example.com/saml"), "subject_unresolved"},
+		{"a format that is a number", claimSet{"sub_id": claimSet{"format": 7, "issuer": "https://evil.example.com/saml", "nameid": "alice@example.com"}}, "claim_malformed"},
 		{"a foreign issuer", id("saml-nameid", "https://evil.example.com/saml"), "subject_unresolved"},
 		{"no issuer", claimSet{"sub_id": claimSet{"format": "saml-nameid", "nameid": "a"}}, "claim_missing"},
 		{"no name", claimSet{"sub_id": claimSet{"format": "saml-nameid", "issuer": "https://idp.example.com/saml"}}, "claim_missing"},

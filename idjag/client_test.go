@@ -2,6 +2,9 @@ package idjag_test
 
 import (
 	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/sha512"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -297,6 +300,38 @@ func TestStoreDiesMidRequest(t *testing.T) {
 				continue
 			}
 			w.refused(w.send(tokenRequest(values)), http.StatusServiceUnavailable, "temporarily_unavailable", "store_unavailable")
+		}
+	}
+}
+
+// TestClientAssertionAlgorithm: a key fits several algorithms of its kind, and
+// only those that the metadata announces are taken.
+func TestClientAssertionAlgorithm(t *testing.T) {
+	key := newRSAKey("rsa")
+	w := newWorld(t, func(_ *world, cfg *idjag.Config) {
+		cfg.Clients = append(cfg.Clients, idjag.Client{ID: "rsa-signer", JWKS: jwks(signKey{id: key.id, key: key.key})})
+	})
+	bySHA512 := func(input []byte) []byte {
+		sum := sha512.Sum512(input)
+		raw, err := key.key.Sign(rand.Reader, sum[:], crypto.SHA512)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	for _, tt := range []struct {
+		alg  string
+		sign func([]byte) []byte
+		code string
+	}{{"RS256", key.sign, ""}, {"RS512", bySHA512, "invalid_client"}} {
+		now := w.clock.Now()
+		values := form(w.mint(with(claimSet{"client_id": "rsa-signer"})))
+		values.Set("client_assertion_type", assertionType)
+		values.Set("client_assertion", jose.Encode(claimSet{"alg": tt.alg, "kid": key.id}, marshal(claimSet{
+			"iss": "rsa-signer", "sub": "rsa-signer", "aud": ownIssuer, "jti": tt.alg, "iat": now.Unix(), "exp": now.Add(time.Minute).Unix(),
+		}), tt.sign))
+		if a := w.send(tokenRequest(values)); a.code() != tt.code {
+			t.Errorf("%s: answered %d %s, want %q", tt.alg, a.status, a.raw, tt.code)
 		}
 	}
 }

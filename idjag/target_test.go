@@ -114,3 +114,15 @@ func TestScope(t *testing.T) {
 		}
 	})
 }
+
+// TestScopeStatedAsNothing: a policy may choose for an ID-JAG that says nothing of
+// scopes, and not for one that says there are none.
+func TestScopeStatedAsNothing(t *testing.T) {
+	w := newWorld(t, func(_ *world, cfg *idjag.Config) {
+		cfg.Policy = &idjag.Policy{Rules: []idjag.Rule{{Name: "readers", Scopes: []string{"files:read"}}}}
+	})
+	if got := w.granted(w.redeem(w.mint(with(claimSet{"scope": nil}))))["scope"]; got != "files:read" {
+		t.Errorf("not stated: %v, want files:read", got)
+	}
+	w.refused(w.redeem(w.mint(with(claimSet{"scope": ""}))), 400, "invalid_scope", "scope_not_granted")
+}
