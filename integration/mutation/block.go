@@ -254,17 +254,16 @@ func (b *block) call(s *ast.ExprStmt) {
 		return // a receive
 	}
 	name := b.file.source(call.Fun)
-	if bookkeeping[name[strings.LastIndexByte(name, '.')+1:]] {
+	if !protects[name[strings.LastIndexByte(name, '.')+1:]] {
 		return
 	}
 	m := b.add(omit, b.file.source(s), s, b.reasonsIn([]ast.Stmt{s}))
 	b.wrap(s, "if !"+on(m)+" { ", " }")
 }
 
-// bookkeeping are calls that decide nothing: without one of them the program
-// stands still.
-var bookkeeping = map[string]bool{
-	"Lock": true, "Unlock": true, "RLock": true, "RUnlock": true, "close": true, "Close": true, "panic": true, "Done": true, "Wait": true, "Add": true,
+// protects are the calls that refuse, forget, or bind a hash to something.
+var protects = map[string]bool{
+	"deny": true, "fail": true, "add": true, "mistake": true, "hangUp": true, "conceal": true, "forget": true, "delete": true, "Del": true, "Delete": true, "Write": true,
 }
 
 // A condition is a check: what it is, and what happens when it holds.
@@ -290,6 +289,9 @@ func (b *block) weigh(c condition) {
 		b.force(e, b.add(how, text, e, reasons), to)
 	}
 	part := func(operand ast.Expr, to bool) {
+		if isOutcome(operand) {
+			return
+		}
 		force(operand, drop, b.file.source(operand)+" of "+c.text, to)
 	}
 	switch {
@@ -306,6 +308,21 @@ func (b *block) weigh(c condition) {
 		force(c.expr, skip, c.text, false)
 		weaken(c.expr, false, part)
 	}
+}
+
+// isOutcome reports whether an operand only asks how a call before it ended: err
+// != nil, or ok. That is no check of its own, and what failed leaves its zero
+// value, which the operands beside it are about.
+func isOutcome(e ast.Expr) bool {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e.Name == "ok" || e.Name == "found" || strings.HasPrefix(e.Name, "err")
+	case *ast.UnaryExpr:
+		return e.Op == token.NOT && isOutcome(e.X)
+	case *ast.BinaryExpr:
+		return (e.Op == token.EQL || e.Op == token.NEQ) && isName(e.Y, "nil") && isOutcome(e.X)
+	}
+	return false
 }
 
 func isCompound(e ast.Expr) bool {
