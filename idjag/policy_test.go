@@ -67,6 +67,10 @@ func TestDecide(t *testing.T) {
 
 		{"the shortest life of several rules", []idjag.Rule{{Name: "short", Scopes: []string{"files:read"}, TokenLifetime: time.Minute}, {Name: "long", Scopes: []string{"files:write"}, TokenLifetime: time.Hour}}, nil, all, nil,
 			idjag.Decision{Scopes: []string{"files:read", "files:write"}, Rules: []string{"short", "long"}, Lifetime: time.Minute}},
+		{"the shortest life, which comes last", []idjag.Rule{{Name: "long", Scopes: []string{"files:write"}, TokenLifetime: time.Hour}, {Name: "short", Scopes: []string{"files:read"}, TokenLifetime: time.Minute}}, nil, all, nil,
+			idjag.Decision{Scopes: []string{"files:read", "files:write"}, Rules: []string{"long", "short"}, Lifetime: time.Minute}},
+		{"the first of several windows to close, which comes last", []idjag.Rule{{Name: "fresh enough", Scopes: []string{"files:read"}, MaxAuthenticationAge: time.Hour}, fresh}, signedIn(14 * time.Minute), all, nil,
+			idjag.Decision{Scopes: []string{"files:admin", "files:read"}, Rules: []string{"fresh enough", "fresh"}, NotAfter: begin.Add(time.Minute)}},
 		{"the first of several windows to close", []idjag.Rule{fresh, {Name: "fresh enough", Scopes: []string{"files:read"}, MaxAuthenticationAge: time.Hour}}, signedIn(14 * time.Minute), all, nil,
 			idjag.Decision{Scopes: []string{"files:admin", "files:read"}, Rules: []string{"fresh", "fresh enough"}, NotAfter: begin.Add(time.Minute)}},
 

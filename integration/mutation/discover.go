@@ -73,7 +73,7 @@ func (b *bed) discover(ctx context.Context, table map[string]row, r *reach, all 
 	done := 0
 	var open []*mutant
 	for _, m := range b.mutants {
-		if all || table[m.name()] == (row{}) {
+		if r := table[m.name()]; all || r.killer == "" && (r.why == "" || strings.HasPrefix(r.why, openMark)) {
 			open = append(open, m)
 		}
 	}

@@ -16,7 +16,12 @@ type row struct {
 	why    string
 }
 
-const noKiller = "-"
+const (
+	noKiller = "-"
+
+	// openMark begins the reason of a check that could be tested and is not yet.
+	openMark = "open"
+)
 
 const tableHead = "# Which test notices when a check is taken out. Made by `go run ./mutation -discover`; a reason at \"-\" is written by hand.\n" +
 	"# package\tfunction\tchange\tcheck\tordinal\ttest\twhy no test can notice\n"
