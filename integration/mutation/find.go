@@ -103,6 +103,9 @@ type walker struct {
 
 // add notes a mutant of the text between two places.
 func (w *walker) add(c change, text string, at ast.Node, reasons []string) *mutant {
+	if reason := elsewhere[w.pkg+" "+w.function]; reason != "" {
+		reasons = append(slices.Clone(reasons), reason)
+	}
 	m := &mutant{pkg: w.pkg, function: w.function, change: c, text: shorten(text), reasons: reasons}
 	m.id = w.first + len(w.mutants)
 	m.place = w.file.set.Position(at.Pos()).String()
