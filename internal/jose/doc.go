@@ -2,10 +2,12 @@
 // verified bytes out, and the other way round.
 //
 // It is the only package that imports a JOSE library, and it takes one thing
-// from it: the primitive that checks a signature over bytes. Splitting, decoding
-// and every rule about the header are done here, because the libraries that do
-// it all cost twice the cryptography and accept what RFC 7515 forbids, such as
-// an unknown crit extension or sixteen spellings of the same signature.
+// from it: the primitive that checks a signature over bytes, for RSA and EdDSA.
+// For ECDSA, where that primitive takes a detour, package crypto/ecdsa is asked.
+// Splitting, decoding and every rule about the header are done here, because the
+// libraries that do it all cost twice the cryptography and accept what RFC 7515
+// forbids, such as an unknown crit extension or sixteen spellings of the same
+// signature.
 //
 // The rules:
 //
