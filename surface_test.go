@@ -13,8 +13,11 @@ import (
 // budgets bound what each package exports: functions, methods and types, each
 // declaration counted once; constants, variables and fields do not count. A
 // surface that fits one screen can be reviewed, and a name that is not needed
-// is a promise too many.
-var budgets = map[string]int{"emamw": 24, "claims": 50, "scopes": 30, "idjag": 30, "emamwtest": 30}
+// is a promise too many. The bounds are what v0.1.0 exports: a name more is
+// argued for here.
+var budgets = map[string]int{
+	"claims": 50, "emamw": 16, "emamwtest": 22, "idjag": 28, "redisstore": 10, "revocation": 20, "scopes": 29,
+}
 
 func TestExportBudgets(t *testing.T) {
 	for dir, budget := range budgets {
@@ -28,7 +31,7 @@ func TestExportBudgets(t *testing.T) {
 
 // Every exported declaration says what it is.
 func TestEveryExportIsDocumented(t *testing.T) {
-	for _, dir := range []string{"emamw", "claims", "scopes", "idjag", "emamwtest", "revocation"} {
+	for _, dir := range public {
 		each(t, dir, func(name string, doc *ast.CommentGroup) {
 			if doc.Text() == "" && !strings.HasSuffix(name, ".Error") {
 				t.Errorf("%s.%s has no doc comment", dir, name)
@@ -46,7 +49,7 @@ func exported(t *testing.T, dir string) (names []string) {
 // each visits the exported functions, methods and types of a package.
 func each(t *testing.T, dir string, visit func(name string, doc *ast.CommentGroup)) {
 	t.Helper()
-	for _, file := range parse(t, dir) {
+	for _, file := range parse(t, token.NewFileSet(), dir) {
 		for _, decl := range file.Decls {
 			switch d := decl.(type) {
 			case *ast.FuncDecl:
@@ -82,18 +85,18 @@ func receiver(d *ast.FuncDecl) string {
 	return ""
 }
 
-func parse(t *testing.T, dir string) []*ast.File {
+// parse reads the files of a package that are no tests.
+func parse(t *testing.T, fset *token.FileSet, dir string) (files []*ast.File) {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%s has no Go files: %v", dir, err)
 	}
-	var files []*ast.File
 	for _, path := range paths {
 		if strings.HasSuffix(path, "_test.go") {
 			continue
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
+		file, err := parser.ParseFile(fset, path, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
 		}

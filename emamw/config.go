@@ -96,8 +96,10 @@ type Config struct {
 	MaxRevocationDelay time.Duration
 
 	// HTTPClient fetches issuers' metadata and keys. The default refuses private
-	// addresses, unless the issuer itself is on loopback. With a client of your
-	// own its transport is used, and choosing addresses is up to it.
+	// addresses, unless the issuer itself is on loopback, and uses the proxy that
+	// the environment names. Of a client given here the transport is used, and a
+	// shorter timeout than 10 seconds; which address a name resolves to is then
+	// for that transport to judge.
 	HTTPClient *http.Client
 
 	// Now is the clock. The default is time.Now.
@@ -122,8 +124,8 @@ type Config struct {
 	PseudonymKey []byte
 
 	// SpanIdentity and AuditIdentity say what spans and audit records may tell of
-	// a caller in plain text. The zero Identity allows digests only.
-	SpanIdentity, AuditIdentity Identity
+	// a caller in plain text. The zero Disclosure allows digests only.
+	SpanIdentity, AuditIdentity Disclosure
 
 	// DangerouslyAllowHTTP accepts issuers and resources whose URL is http, also
 	// off loopback. Whoever can read or change the traffic can then steal tokens
@@ -179,9 +181,10 @@ type AuthorizationServer struct {
 	Claims claims.Mapping
 }
 
-// Identity is what telemetry may tell of a caller in plain text, as the token has
-// it. Names, addresses and groups cannot be asked for.
-type Identity struct {
+// A Disclosure is what telemetry may tell of a caller in plain text, as the token
+// has it; the zero Disclosure is nothing but digests. Names, addresses and groups
+// cannot be asked for.
+type Disclosure struct {
 	UserID   bool // the subject
 	Roles    bool
 	Tenant   bool

@@ -118,7 +118,8 @@ func New(ctx context.Context, s *server.MCPServer, cfg Config) (*Guard, error) {
 
 // Ready returns nil when the keys of every issuer are loaded. While the first
 // load is under way it waits for that, two seconds at most or until ctx ends. It
-// is meant for a readiness probe.
+// is meant for a readiness probe. It does not ask about the revocation store: that
+// is for the probe of the store itself.
 func (g *Guard) Ready(ctx context.Context) error {
 	var errs []error
 	for _, iss := range g.issuers.all {
@@ -132,11 +133,14 @@ func (g *Guard) Ready(ctx context.Context) error {
 // Revoke ends tokens before they expire: all of a subject or of a client that
 // were issued until now, or one by its id. The issuer may also be the identity
 // provider of the ID-JAGs behind the tokens, and the subject its user. It takes
-// effect here with the next
-// request, on open streams at once, and on other guards that share the store as
-// soon as they hear of it. A zero Before means now, and a zero Until the time at
-// which the last token that it affects has expired. A TokenID has no effect on an
-// issuer whose mapping reads none.
+// effect here with the next request, on open streams at once, and on other guards
+// that share the store as soon as they hear of it. A zero Before means now, and a
+// zero Until the time at which the last token that it affects has expired. A
+// TokenID has no effect on an issuer whose mapping reads none.
+//
+// On an error nothing is revoked for certain. It joins the mistakes of
+// [revocation.Revocation.Validate], or holds the store's own error, such as
+// [revocation.ErrFull]; the call may be repeated.
 func (g *Guard) Revoke(ctx context.Context, r revocation.Revocation) error {
 	if r.Before.IsZero() && r.TokenID == "" {
 		r.Before = g.now()

@@ -21,11 +21,11 @@ type Client struct {
 	JWKS    []byte
 	JWKSURL string
 
-	// TokenEndpointAudience also accepts client assertions whose audience is
-	// the token endpoint, as clients older than draft-ietf-oauth-rfc7523bis
-	// write them. A server that such a client is tricked into talking to can
-	// then replay them here.
-	TokenEndpointAudience bool
+	// DangerouslyAllowTokenEndpointAudience also accepts client assertions whose
+	// audience is the token endpoint, as clients older than
+	// draft-ietf-oauth-rfc7523bis write them. A server that such a client is
+	// tricked into talking to can then replay them here.
+	DangerouslyAllowTokenEndpointAudience bool
 
 	// DangerouslyPublic admits the client without authentication. Whoever
 	// holds an ID-JAG for it, from a log or a proxy, can redeem it then: the

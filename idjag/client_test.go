@@ -35,7 +35,7 @@ func manyClients(w *world, cfg *idjag.Config) {
 		idjag.Client{ID: urlClient, SecretHashes: []string{idjag.HashSecret("an older one"), idjag.HashSecret(oddSecret)}},
 		idjag.Client{ID: "ten%", SecretHashes: []string{idjag.HashSecret("5%zz")}},
 		idjag.Client{ID: "signer", JWKS: jwks(clientKey)},
-		idjag.Client{ID: "old-signer", JWKS: jwks(clientKey), TokenEndpointAudience: true},
+		idjag.Client{ID: "old-signer", JWKS: jwks(clientKey), DangerouslyAllowTokenEndpointAudience: true},
 		idjag.Client{ID: "remote-signer", JWKSURL: "https://keys.example.com/jwks"},
 		idjag.Client{ID: "plain-signer", JWKS: jwks(signKey{id: clientKey.id, key: clientKey.key})},
 		idjag.Client{ID: "open", DangerouslyPublic: true},

@@ -15,17 +15,15 @@ import (
 	"github.com/emamw/mcp-ema/revocation"
 )
 
-// Bounds and defaults of [Config].
+// Bounds and defaults of [Config] and [IdentityProvider]. Issuers of ID-JAGs let
+// them live for 300 seconds.
 const (
-	DefaultTokenLifetime = 10 * time.Minute
-	MaxTokenLifetime     = time.Hour
-	DefaultClockSkew     = 30 * time.Second
-	MaxClockSkew         = 5 * time.Minute
-
-	// DefaultAssertionLifetime is the longest exp - iat of an ID-JAG unless
-	// its identity provider is configured otherwise. Issuers use 300 seconds.
-	DefaultAssertionLifetime = 10 * time.Minute
-	MaxAssertionLifetime     = time.Hour
+	defaultTokenLifetime     = 10 * time.Minute
+	maxTokenLifetime         = time.Hour
+	defaultClockSkew         = 30 * time.Second
+	maxClockSkew             = 5 * time.Minute
+	defaultAssertionLifetime = 10 * time.Minute
+	maxAssertionLifetime     = time.Hour
 )
 
 // Config is everything that a [Server] decides by. Issuer, Resources,
@@ -74,13 +72,13 @@ type Config struct {
 	// error is answered with 503. With nil, IdentityProvider.Subject decides.
 	ResolveSubject func(ctx context.Context, user claims.Principal) (string, error)
 
-	// TokenLifetime is how long an access token lives, [DefaultTokenLifetime]
-	// when zero and [MaxTokenLifetime] at most. A user who leaves keeps the
-	// access for that long, unless the token is revoked.
+	// TokenLifetime is how long an access token lives. The default is 10 minutes
+	// and the most an hour. A user who leaves keeps the access for that long,
+	// unless the token is revoked.
 	TokenLifetime time.Duration
 
-	// ClockSkew is how far the clocks of identity providers may be off,
-	// [DefaultClockSkew] when zero and [MaxClockSkew] at most.
+	// ClockSkew is how far the clocks of identity providers may be off. The
+	// default is 30 seconds and the most 5 minutes.
 	ClockSkew time.Duration
 
 	// Replay remembers what was redeemed. With nil it is kept in memory,

@@ -38,8 +38,8 @@ type IdentityProvider struct {
 	// set: a name id means nothing without the issuer it comes from.
 	SAMLIssuer string
 
-	// MaxLifetime is the longest accepted exp - iat,
-	// [DefaultAssertionLifetime] when zero and [MaxAssertionLifetime] at most.
+	// MaxLifetime is the longest accepted exp - iat. The default is 10 minutes
+	// and the most an hour; identity providers use 5 minutes.
 	MaxLifetime time.Duration
 
 	// AllowResubmission lets a client redeem one ID-JAG again until it

@@ -1,7 +1,6 @@
 package idjag_test
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -158,7 +157,7 @@ type world struct {
 	net    *network
 	idp    signKey
 	audits *recorder
-	logs   *bytes.Buffer
+	logs   *logbook
 }
 
 // newWorld starts a server with one identity provider, client and resource, as
@@ -166,7 +165,7 @@ type world struct {
 func newWorld(t *testing.T, change func(w *world, cfg *idjag.Config)) *world {
 	t.Helper()
 	w := &world{
-		t: t, clock: &clock{now: begin}, idp: idpKey, audits: &recorder{}, logs: &bytes.Buffer{},
+		t: t, clock: &clock{now: begin}, idp: idpKey, audits: &recorder{}, logs: &logbook{},
 		net: &network{answers: make(map[string]http.HandlerFunc), asked: make(map[string]int)},
 	}
 	w.net.serve(idpIssuer+"/jwks", jwks(w.idp))
@@ -197,7 +196,7 @@ func (w *world) config() idjag.Config {
 		Keys:              idjag.Keys{Current: idjag.DangerouslyEphemeralKey()},
 		HTTPClient:        &http.Client{Transport: w.net},
 		Now:               w.clock.Now,
-		Logger:            slog.New(slog.NewTextHandler(&syncWriter{w: w.logs}, nil)),
+		Logger:            slog.New(slog.NewTextHandler(w.logs, nil)),
 		Audit:             w.audits,
 	}
 }
@@ -370,19 +369,30 @@ func (r *recorder) all() []claimSet {
 	return append([]claimSet(nil), r.records...)
 }
 
-// syncWriter writes to w, or to nothing where a test wants no log.
-type syncWriter struct {
-	mu sync.Mutex
-	w  *bytes.Buffer
+// A logbook is what the server wrote into its log. Its background writes, too, also
+// while a test reads.
+type logbook struct {
+	mu   sync.Mutex
+	text []byte
 }
 
-func (s *syncWriter) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.w == nil {
-		return len(p), nil
-	}
-	return s.w.Write(p)
+func (l *logbook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text = append(l.text, p...)
+	return len(p), nil
+}
+
+func (l *logbook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return string(l.text)
+}
+
+func (l *logbook) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text = nil
 }
 
 func unmarshal(raw []byte, v any) {

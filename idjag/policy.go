@@ -222,7 +222,7 @@ func (rule *Rule) strongEnough(r *Request) bool {
 		return true
 	}
 	age := r.Now.Sub(how.Time)
-	return !how.Time.IsZero() && age < rule.MaxAuthenticationAge && age >= -MaxClockSkew
+	return !how.Time.IsZero() && age < rule.MaxAuthenticationAge && age >= -maxClockSkew
 }
 
 // withoutPolicy is the decision when there are no rules: the scopes that the

@@ -88,7 +88,7 @@ func (s *Server) revocationOf(compact string, c *caller) (*revocation.Revocation
 	if client != c.id {
 		return nil, refuse(claims.ClientUnauthorized)
 	}
-	return &revocation.Revocation{Issuer: s.issuer, TokenID: id, Until: expires.Add(MaxClockSkew + time.Minute)}, nil
+	return &revocation.Revocation{Issuer: s.issuer, TokenID: id, Until: expires.Add(maxClockSkew + time.Minute)}, nil
 }
 
 // own returns the payload of an access token of this server, and nil for

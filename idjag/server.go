@@ -89,8 +89,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 //	}
 func (s *Server) Paths() []string { return slices.Sorted(maps.Keys(s.paths)) }
 
-// Ready returns nil once the keys of every identity provider are loaded, for a
-// readiness probe. It waits until then, or until ctx ends.
+// Ready returns nil when the keys of every identity provider are loaded and the
+// revocation store, where there is one, was heard from within
+// Config.MaxRevocationDelay. While either is under way for the first time it
+// waits for that, two seconds at most or until ctx ends. It is meant for a
+// readiness probe.
 func (s *Server) Ready(ctx context.Context) error {
 	var failed []error
 	for _, set := range s.keySets {

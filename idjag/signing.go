@@ -58,7 +58,7 @@ type keyring struct {
 // mistake. Whoever becomes Previous now may have signed until now.
 func newKeyring(k Keys, now time.Time) (*keyring, mistakes) {
 	var m mistakes
-	ring := &keyring{until: now.Add(MaxTokenLifetime + MaxClockSkew)}
+	ring := &keyring{until: now.Add(maxTokenLifetime + maxClockSkew)}
 	ids := make(map[string]bool)
 	add := func(field string, key SigningKey) (SigningKey, jose.PublicKey) {
 		key, public, reason := key.complete()

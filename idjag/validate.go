@@ -45,11 +45,11 @@ func (cfg *Config) complete() mistakes {
 	if len(cfg.ClientDocuments.Origins) == 0 && cfg.ClientDocuments.DangerouslyPublic {
 		m.add("ClientDocuments.DangerouslyPublic", "true", "has no effect without Origins")
 	}
-	limit(&m, "TokenLifetime", &cfg.TokenLifetime, DefaultTokenLifetime, MaxTokenLifetime)
+	limit(&m, "TokenLifetime", &cfg.TokenLifetime, defaultTokenLifetime, maxTokenLifetime)
 	if cfg.TokenLifetime > 0 && cfg.TokenLifetime < time.Second {
 		m.add("TokenLifetime", cfg.TokenLifetime.String(), "is shorter than a second: a token would have expired before it is read")
 	}
-	limit(&m, "ClockSkew", &cfg.ClockSkew, DefaultClockSkew, MaxClockSkew)
+	limit(&m, "ClockSkew", &cfg.ClockSkew, defaultClockSkew, maxClockSkew)
 	limit(&m, "MaxRevocationDelay", &cfg.MaxRevocationDelay, 30*time.Second, time.Hour)
 	if cfg.PseudonymKey != nil && len(cfg.PseudonymKey) < minPseudonymKey {
 		m.add("PseudonymKey", "", "is shorter than 32 bytes: generate it with crypto/rand")
@@ -149,7 +149,7 @@ func newProvider(cfg *Config, i int) (*provider, mistakes) {
 	notEmptied(&m, at+".Clients", idp.Clients)
 	notEmptied(&m, at+".Resources", idp.Resources)
 	p.completeAlgorithms(&m, at)
-	limit(&m, at+".MaxLifetime", &p.MaxLifetime, DefaultAssertionLifetime, MaxAssertionLifetime)
+	limit(&m, at+".MaxLifetime", &p.MaxLifetime, defaultAssertionLifetime, maxAssertionLifetime)
 	if slices.Contains(idp.Tenants, "") {
 		m.add(at+".Tenants", "", "has an empty tenant: leave the list out for an issuer that serves one customer")
 	}
@@ -210,7 +210,7 @@ func (p *provider) checkSubjectForm(m *mistakes, at string, providers int) {
 func newClient(cfg *Config, i int) (*client, mistakes) {
 	var m mistakes
 	c, at := cfg.Clients[i], fmt.Sprintf("Clients[%d]", i)
-	made := &client{id: c.ID, public: c.DangerouslyPublic, tokenEndpointAudience: c.TokenEndpointAudience, resources: slices.Clone(c.Resources)}
+	made := &client{id: c.ID, public: c.DangerouslyPublic, tokenEndpointAudience: c.DangerouslyAllowTokenEndpointAudience, resources: slices.Clone(c.Resources)}
 	if c.ID == "" {
 		m.add(at+".ID", "", "is empty: give the client_id that the identity provider writes into ID-JAGs for this server")
 	}

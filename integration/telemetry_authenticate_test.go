@@ -314,7 +314,7 @@ func TestTelemetryOfAnAuthenticatedRequest(t *testing.T) {
 
 // With everything that an operator can ask for, these attributes come on top.
 func TestTelemetryOfIdentity(t *testing.T) {
-	all := emamw.Identity{UserID: true, Roles: true, Tenant: true, ClientID: true, Scopes: true}
+	all := emamw.Disclosure{UserID: true, Roles: true, Tenant: true, ClientID: true, Scopes: true}
 	g := newGuarded(t, newWatch(t), func(s *guardedSetup) { s.config.SpanIdentity = all })
 	g.forget()
 	g.send(g.token(func(t *emamwtest.Token) {

@@ -15,9 +15,9 @@ import (
 
 // Defaults of [Config].
 const (
-	DefaultPrefix  = "mcp-ema:"
-	DefaultTimeout = 2 * time.Second
-	DefaultPoll    = time.Second
+	defaultPrefix  = "mcp-ema:"
+	defaultTimeout = 2 * time.Second
+	defaultPoll    = time.Second
 )
 
 // Config says which Redis is used, and how. Addr or Client is needed, so the
@@ -37,16 +37,16 @@ type Config struct {
 	// is not known.
 	Client redis.UniversalClient
 
-	// Prefix begins every key: [DefaultPrefix] when empty. Deployments that
-	// share a Redis and nothing else need one each.
+	// Prefix begins every key. The default is "mcp-ema:". Deployments that share
+	// a Redis and nothing else need one each.
 	Prefix string
 
-	// Timeout bounds every call, retries included: [DefaultTimeout] when zero.
+	// Timeout bounds every call, retries included. The default is 2 seconds.
 	Timeout time.Duration
 
-	// Poll is how often a follower asks for new revocations: [DefaultPoll] when
-	// zero. A revocation reaches every follower within Poll and Timeout, and the
-	// sum of both is at most [revocation.Heartbeat].
+	// Poll is how often a follower asks for new revocations. The default is one
+	// second. A revocation reaches every follower within Poll and Timeout, and
+	// the sum of both is at most [revocation.Heartbeat].
 	Poll time.Duration
 
 	// Limit is how many revocations are kept: [revocation.DefaultLimit] when
@@ -96,7 +96,7 @@ func (c *Config) complete() error {
 		c.checkAddr(&m)
 	}
 	if c.Prefix == "" {
-		c.Prefix = DefaultPrefix
+		c.Prefix = defaultPrefix
 	}
 	if len(c.Prefix) > 128 || strings.ContainsFunc(c.Prefix, func(r rune) bool {
 		return r <= ' ' || r > '~' || r == '{' || r == '}'
@@ -104,10 +104,10 @@ func (c *Config) complete() error {
 		m.add("Prefix", c.Prefix, "use at most 128 visible ASCII characters without braces, which mean something in the keys of a cluster")
 	}
 	if c.Timeout == 0 {
-		c.Timeout = DefaultTimeout
+		c.Timeout = defaultTimeout
 	}
 	if c.Poll == 0 {
-		c.Poll = DefaultPoll
+		c.Poll = defaultPoll
 	}
 	if c.Timeout < 10*time.Millisecond {
 		m.add("Timeout", c.Timeout.String(), "is shorter than Redis can be expected to answer: use 10ms or more")

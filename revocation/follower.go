@@ -25,8 +25,12 @@ type Follower struct {
 // StartFollower follows s until ctx ends, and again after it failed. bound is how
 // old the last word of the store may be. now is the clock, and nil means
 // [time.Now]. changed is told of each change of state, and only of those: the
-// error with which following failed, and nil when the store was heard again.
+// error with which following failed, and nil when the store was heard again. It
+// is called on the follower's goroutine; nil means that nobody is told.
 func StartFollower(ctx context.Context, s Store, bound time.Duration, now func() time.Time, changed func(error)) *Follower {
+	if changed == nil {
+		changed = func(error) {}
+	}
 	f := &Follower{view: NewView(now), bound: bound, heard: make(chan struct{})}
 	_, f.local = s.(*Memory)
 	go f.follow(ctx, s, changed)

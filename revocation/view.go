@@ -113,15 +113,6 @@ func (v *View) covers(m mark, issuedAt time.Time) bool {
 	return issuedAt.Unix() <= m.before && v.now().Unix() <= m.until
 }
 
-// LastHeard is when the store was last heard from. It is the zero Time before
-// the first Apply.
-func (v *View) LastHeard() time.Time {
-	if t := v.heard.Load(); t != nil {
-		return *t
-	}
-	return time.Time{}
-}
-
 // Fresh reports whether the store was heard from within the last bound. A view
 // that never heard from its store is not fresh. Whoever relies on a view that
 // is not fresh may let a revoked token in: answer that the decision cannot be

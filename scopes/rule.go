@@ -106,18 +106,18 @@ func Authenticated() Rule { return Rule{op: opAuthenticated} }
 // call is refused with [claims.PolicyError].
 func When(rule func(args map[string]any) Rule) Rule { return Rule{op: opWhen, when: rule} }
 
-// Scopes returns the scopes that a client should ask for to satisfy r, should
-// all its other conditions hold: the smallest set, where r has alternatives. It
-// is what r's JSON shows.
-func (r Rule) Scopes() []string {
+// shown returns the scopes that a client should ask for to satisfy r, should all
+// its other conditions hold: the smallest set, where r has alternatives.
+func (r Rule) shown() []string {
 	e := evaluation{assumed: true}
 	return e.smallest(nonEmptyFirst(e.explain(r, true).sets))
 }
 
-// MarshalJSON shows the scopes to ask for, and nothing else of the rule:
-// {"scopes":["files:write"]}.
+// MarshalJSON shows the scopes that a client should ask for to satisfy r, should
+// all its other conditions hold, and nothing else of the rule:
+// {"scopes":["files:write"]}. Where r has alternatives they are the smallest set.
 func (r Rule) MarshalJSON() ([]byte, error) {
-	scopes := r.Scopes()
+	scopes := r.shown()
 	if scopes == nil {
 		scopes = []string{}
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/emamw/mcp-ema/examples/internal/serving"
 	"github.com/emamw/mcp-ema/idjag"
@@ -67,7 +68,7 @@ func (o *options) flags() *flag.FlagSet {
 	f.StringVar(&o.keyFile, "key", "", "file with the signing key: PEM, PKCS #8, mode 0600 (default on loopback: a key for this run only)")
 	f.StringVar(&o.nextKeyFile, "next-key", "", "file with the key that is announced and not used yet")
 	f.Var(&o.previousKeyFiles, "previous-key", "file with a key that was replaced, repeatable; key files are read again on SIGHUP")
-	f.DurationVar(&o.config.TokenLifetime, "token-lifetime", idjag.DefaultTokenLifetime, "how long access tokens live")
+	f.DurationVar(&o.config.TokenLifetime, "token-lifetime", 10*time.Minute, "how long access tokens live")
 	f.Var((*list)(&o.config.AllowedOrigins), "origin", "web origin whose scripts may call the token endpoint, repeatable")
 	f.BoolVar(&o.audit, "audit", false, "write one JSON line per redemption to standard error")
 	f.BoolVar(&o.config.DangerouslyAllowHTTP, "dangerously-allow-http", false, "accept http URLs outside loopback")
