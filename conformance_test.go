@@ -5,14 +5,11 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"unicode"
 )
 
 const (
@@ -48,11 +45,6 @@ func TestThreatModel(t *testing.T) {
 		}
 	}
 	page := read(t, threatModelPage)
-	for _, span := range codeSpans(page) {
-		if goFile.MatchString(span) && !exists(span) {
-			t.Errorf("%s names the file %s, which is not there", threatModelPage, span)
-		}
-	}
 	if n := strings.Count(page, "\n"); n > 250 {
 		t.Errorf("the threat model has %d lines, at most 250", n)
 	}
@@ -61,7 +53,7 @@ func TestThreatModel(t *testing.T) {
 // Every test that a page names exists. A bare name may be of any package.
 func TestNamedTests(t *testing.T) {
 	known := everyTest(t)
-	for _, page := range docs(t) {
+	for _, page := range pages(t) {
 		for _, name := range namedTests(read(t, page)) {
 			qualifier, function, qualified := strings.Cut(name, ".")
 			if !qualified {
@@ -72,43 +64,6 @@ func TestNamedTests(t *testing.T) {
 			}
 		}
 	}
-}
-
-// The links between the pages lead to files, and to headings in them.
-func TestLinksOfDocs(t *testing.T) {
-	for _, page := range docs(t) {
-		for _, part := range strings.Split(prose(read(t, page)), "](")[1:] {
-			link, _, _ := strings.Cut(part, ")")
-			if strings.Contains(link, "://") {
-				continue // elsewhere
-			}
-			file, heading, _ := strings.Cut(link, "#")
-			target := page
-			if file != "" {
-				target = path.Join(path.Dir(page), file)
-			}
-			if !exists(target) {
-				t.Errorf("%s links to %s, which is not there", page, link)
-				continue
-			}
-			if heading != "" && !slices.Contains(anchors(read(t, target)), heading) {
-				t.Errorf("%s links to %s, which has no such heading", page, link)
-			}
-		}
-	}
-}
-
-// docs are the pages of the docs folder.
-func docs(t *testing.T) []string {
-	t.Helper()
-	pages, err := filepath.Glob("docs/*.md")
-	if err != nil || len(pages) < 5 {
-		t.Fatalf("pages %q, %v", pages, err)
-	}
-	for i, page := range pages {
-		pages[i] = filepath.ToSlash(page)
-	}
-	return pages
 }
 
 // tableRows returns the cells of each row whose first cell is an id.
@@ -152,71 +107,12 @@ func sameIDs(t *testing.T, page string, rows [][]string, want []string) {
 	}
 }
 
-var goFile = regexp.MustCompile(`^[\w/]+/\w+\.go$`)
-
 var testName = regexp.MustCompile(`^(?:[a-z]\w*\.)?(?:Test|Fuzz|Benchmark|Example)[A-Z_]\w*$`)
 
 // namedTests returns the code spans that are names of tests, with or without
 // their package.
 func namedTests(text string) []string {
 	return slices.DeleteFunc(codeSpans(text), func(span string) bool { return !testName.MatchString(span) })
-}
-
-// codeSpans returns what stands between backquotes in prose.
-func codeSpans(text string) (spans []string) {
-	for i, part := range strings.Split(withoutFences(text), "`") {
-		if i%2 == 1 {
-			spans = append(spans, part)
-		}
-	}
-	return spans
-}
-
-// prose is a page without its code.
-func prose(page string) string {
-	var b strings.Builder
-	for i, part := range strings.Split(withoutFences(page), "`") {
-		if i%2 == 0 {
-			b.WriteString(part)
-		}
-	}
-	return b.String()
-}
-
-func withoutFences(page string) string {
-	var b strings.Builder
-	inside := false
-	for line := range strings.Lines(page) {
-		if strings.HasPrefix(line, "```") {
-			inside = !inside
-			continue
-		}
-		if !inside {
-			b.WriteString(line)
-		}
-	}
-	return b.String()
-}
-
-// anchors are the fragments by which the headings of a page can be linked to:
-// lower case, blanks as hyphens, and no other punctuation.
-func anchors(page string) (fragments []string) {
-	for line := range strings.Lines(withoutFences(page)) {
-		level := len(line) - len(strings.TrimLeft(line, "#"))
-		if level == 0 || !strings.HasPrefix(line[level:], " ") {
-			continue
-		}
-		fragments = append(fragments, strings.Map(func(r rune) rune {
-			switch {
-			case r == ' ':
-				return '-'
-			case r == '-', r == '_', unicode.IsLetter(r), unicode.IsDigit(r):
-				return unicode.ToLower(r)
-			}
-			return -1
-		}, strings.TrimSpace(line[level:])))
-	}
-	return fragments
 }
 
 // everyTest returns the packages in which there is a test, example, benchmark or
@@ -226,36 +122,23 @@ func everyTest(t *testing.T) map[string][]string {
 	t.Helper()
 	found := make(map[string][]string)
 	files := token.NewFileSet()
-	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			if hidden := name != "." && strings.HasPrefix(d.Name(), "."); hidden || d.Name() == "testdata" || d.Name() == "node_modules" {
-				return filepath.SkipDir
-			}
-			return nil
-		}
+	walk(t, func(name string) {
 		if !strings.HasSuffix(name, "_test.go") {
-			return nil
+			return
 		}
 		file, err := parser.ParseFile(files, name, nil, parser.SkipObjectResolution)
 		if err != nil {
-			return err
+			t.Fatal(err)
 		}
 		pkg := strings.TrimSuffix(file.Name.Name, "_test")
 		if pkg == "main" {
-			pkg = filepath.Base(filepath.Dir(name))
+			pkg = path.Base(path.Dir(name))
 		}
 		for _, decl := range file.Decls {
 			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil {
 				found[f.Name.Name] = append(found[f.Name.Name], pkg)
 			}
 		}
-		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	return found
 }
