@@ -319,6 +319,34 @@ func TestResourceComesBackAfterTheDecision(t *testing.T) {
 	}
 }
 
+// The other way round: what was decided by the rule of a resource is not good for a
+// template that matches its URI, and serves it once the resource is gone.
+func TestResourceGoesAfterTheDecision(t *testing.T) {
+	var b *bench
+	hooks := &server.Hooks{}
+	hooks.AddBeforeReadResource(func(_ context.Context, _ any, m *mcp.ReadResourceRequest) {
+		if m.Params.URI == "file:///lax" {
+			b.mcp.DeleteResources(m.Params.URI)
+		}
+	})
+	b = newBench(t, stateless, serverOptions(server.WithHooks(hooks)), before(func(b *bench) {
+		b.addTemplate("file:///{x}", "strict", "strict")
+	}))
+	lax := server.ServerResource{Resource: mcp.NewResource("file:///lax", "lax", scopes.ForResource(scopes.Scope("lax"))), Handler: b.reader}
+	b.mcp.AddResources(lax)
+	b.post(b.token("lax"), message("resources/read", uri("file:///lax")))
+	if b.runs("file:///lax") != 0 {
+		t.Error("a template served it by the rule of the resource")
+	}
+	b.wantAnswer(b.post(b.token("strict"), message("resources/read", uri("file:///lax"))), 200, "")
+	lax.Resource.URI = "file:///stays"
+	b.mcp.AddResources(lax)
+	b.wantAnswer(b.post(b.token("lax"), message("resources/read", uri("file:///stays"))), 200, "")
+	if b.runs("file:///lax") != 1 || b.runs("file:///stays") != 1 {
+		t.Error("with its scope it was not read")
+	}
+}
+
 // Should the hook that decides be taken out, the handlers stay closed: nothing
 // was approved.
 func TestDecidingHookTakenOut(t *testing.T) {

@@ -218,16 +218,13 @@ func (g *Guard) guardResource(next server.ResourceHandlerFunc) server.ResourceHa
 // approved reports whether gateRead let this URI through. Without an exchange
 // nothing could note that, and it is decided once more.
 //
-// A URI that templates match may have become a resource's own since: whoever
-// replaces all resources of a server takes them out first, and an attacker would
-// read on until one request falls between.
+// What serves the URI may have changed since, from a template to a resource of its
+// own or back: whoever replaces all resources of a server takes them out first, and
+// an attacker would read on until one request falls between.
 func (g *Guard) approved(ctx context.Context, a *asked, uri string) bool {
 	if a.x != nil {
-		if a.x.isApproved(approval{uri, true}) {
-			return true
-		}
 		_, fixed := g.fixedResource(ctx, uri)
-		return !fixed && a.x.isApproved(approval{uri, false})
+		return a.x.isApproved(approval{uri, fixed})
 	}
 	set := g.resourceRules(ctx, uri)
 	return g.decide(a.principal, map[string]any{"uri": uri}, &set).Allowed
