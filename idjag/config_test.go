@@ -15,7 +15,7 @@ import (
 // mistakes returns the fields that New finds at fault.
 func mistakes(t *testing.T, change func(w *world, cfg *idjag.Config)) []string {
 	t.Helper()
-	w := &world{t: t, clock: &clock{now: begin}, audits: &recorder{}, net: &network{answers: map[string]http.HandlerFunc{}, asked: map[string]int{}}}
+	w := &world{t: t, clock: &clock{now: begin}, audits: &recorder{}, logs: &logbook{}, net: &network{answers: map[string]http.HandlerFunc{}, asked: map[string]int{}}}
 	cfg := w.config()
 	change(w, &cfg)
 	_, err := idjag.New(t.Context(), cfg)

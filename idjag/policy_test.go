@@ -442,6 +442,17 @@ func TestPolicyIsChecked(t *testing.T) {
 			}
 		})
 	}
+	// In the same order each time, so that two starts can be compared.
+	for range 20 {
+		fields := mistakes(t, func(_ *world, cfg *idjag.Config) {
+			hasty := good
+			hasty.MaxAuthenticationAge, hasty.TokenLifetime = 1, 1
+			cfg.Policy = &idjag.Policy{Rules: []idjag.Rule{hasty}}
+		})
+		if !slices.Equal(fields, []string{"Policy.Rules[0].MaxAuthenticationAge", "Policy.Rules[0].TokenLifetime"}) {
+			t.Fatalf("mistakes in %v", fields)
+		}
+	}
 	if fields := mistakes(t, func(_ *world, cfg *idjag.Config) { cfg.Policy = &idjag.Policy{} }); !slices.Equal(fields, []string{"Policy.Rules"}) {
 		t.Errorf("an empty policy: mistakes in %v", fields)
 	}

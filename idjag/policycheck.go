@@ -50,17 +50,21 @@ func (rule *Rule) checkEffect(s *Server, at string) (m mistakes) {
 			m.add(fmt.Sprintf("%s.Scopes[%d]", at, i), scope, "is a scope of no resource that the rule is for: add it to Resource.Scopes, or correct it")
 		}
 	}
-	for field, d := range map[string]time.Duration{"MaxAuthenticationAge": rule.MaxAuthenticationAge, "TokenLifetime": rule.TokenLifetime} {
-		if d != 0 && d < time.Second {
-			m.add(at+"."+field, d.String(), "must be a second or more: no token would live to be used")
-		}
-	}
+	m.atLeastSecond(at+".MaxAuthenticationAge", rule.MaxAuthenticationAge)
+	m.atLeastSecond(at+".TokenLifetime", rule.TokenLifetime)
 	for i, acr := range rule.ACRValues {
 		if acr == "" || strings.ContainsAny(acr, " \"\\") {
 			m.add(fmt.Sprintf("%s.ACRValues[%d]", at, i), acr, "must be one acr value without spaces or quotes")
 		}
 	}
 	return m
+}
+
+// atLeastSecond judges a bound of how long tokens live, where 0 is none.
+func (m *mistakes) atLeastSecond(field string, d time.Duration) {
+	if d != 0 && d < time.Second {
+		m.add(field, d.String(), "must be a second or more: no token would live to be used")
+	}
 }
 
 // somewhere reports whether a resource of the rule knows scope.
