@@ -93,7 +93,8 @@ func (g *Guard) identify(ctx context.Context, token string, t *trail) (*identity
 }
 
 // recall asks the cache first. Only the hash of a token is kept there: a heap
-// dump holds no bearer tokens.
+// dump holds no bearer tokens. To hash it, the bytes of the string are read as they
+// lie, since a copy of them would be made for each request.
 func (g *Guard) recall(ctx context.Context, token string, t *trail) (*identity, claims.Reason) {
 	if g.identities.off {
 		return g.verify(ctx, token, t)

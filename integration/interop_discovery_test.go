@@ -11,6 +11,7 @@ import (
 // whether an issuer ends in a slash. A guard finds all of it with nothing but the
 // issuer, as its tokens have it.
 func TestProgramsAreDiscovered(t *testing.T) {
+	t.Parallel()
 	fositeAt := func(path string, metadata ...string) func(t *testing.T) generation {
 		return func(t *testing.T) generation {
 			p := startFosite(t, fositeConfig{Path: path, Metadata: metadata, Audiences: []string{files}})

@@ -54,6 +54,7 @@ func (g generation) succeeded(t *testing.T, on func(t *testing.T, port string) g
 // follows at the latest after the interval between two fetches, ten seconds, and
 // then knows the old keys no more.
 func TestProgramsRotateKeys(t *testing.T) {
+	t.Parallel()
 	for name, on := range map[string]func(t *testing.T, port string) generation{
 		"oidc-provider":      func(t *testing.T, port string) generation { return oidcProviderOn(t, port, "") },
 		"oauth2-mock-server": mockServerOn,

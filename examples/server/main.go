@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/mark3labs/mcp-go/server"
 
@@ -50,7 +51,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	handler := serving.WithProbes(guard.Handler(opts.transport(mcp)), guard.Ready, "the keys of an issuer are not loaded yet")
 	fmt.Fprintf(stdout, "server: ready on %s as %s, metadata at %s\n", listener.Addr(), opts.config.Resource, guard.MetadataPath())
-	srv := &http.Server{Handler: handler, BaseContext: func(net.Listener) context.Context { return ctx }} // so that open streams end
+	srv := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		BaseContext:       func(net.Listener) context.Context { return ctx }, // so that open streams end
+	}
 	if err := serving.Run(ctx, map[net.Listener]*http.Server{listener: srv}); err != nil {
 		fmt.Fprintln(stderr, "server:", serving.OneLine(err))
 		return 1

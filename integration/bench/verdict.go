@@ -120,10 +120,10 @@ func (f result) width() float64 {
 func exitStatus(results []result) int {
 	status := 0
 	for _, r := range results {
-		switch {
-		case r.verdict == fail:
+		switch r.verdict {
+		case fail:
 			return 1
-		case r.verdict == inconclusive:
+		case inconclusive:
 			status = 3
 		}
 	}

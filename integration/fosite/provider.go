@@ -123,7 +123,9 @@ func (p *provider) keys(w http.ResponseWriter, _ *http.Request) {
 
 func answer(w http.ResponseWriter, document any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(document)
+	if err := json.NewEncoder(w).Encode(document); err != nil {
+		http.Error(w, "the document cannot be written", http.StatusInternalServerError)
+	}
 }
 
 func (p *provider) authorize(w http.ResponseWriter, r *http.Request) {

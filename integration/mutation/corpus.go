@@ -86,7 +86,7 @@ func writeCuts(path string, cuts []cut) error {
 		rows[i] = c.String()
 	}
 	slices.Sort(rows)
-	return os.WriteFile(path, []byte(cutsHead+strings.Join(rows, "\n")+"\n"), 0o644)
+	return os.WriteFile(path, []byte(cutsHead+strings.Join(rows, "\n")+"\n"), 0o600)
 }
 
 // mostReasons is how many reasons the cases that one cut turns may have. A cut

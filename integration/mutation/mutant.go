@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -34,7 +35,7 @@ type mutant struct {
 func (m *mutant) name() string {
 	ordinal := ""
 	if m.ordinal > 1 {
-		ordinal = fmt.Sprint(m.ordinal)
+		ordinal = strconv.Itoa(m.ordinal)
 	}
 	return strings.Join([]string{m.pkg, m.function, string(m.change), m.text, ordinal}, "\t")
 }

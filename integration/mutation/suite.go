@@ -39,7 +39,7 @@ func newBed(ctx context.Context, root, dir string, workers int, mutants []*mutan
 	for _, suite := range suites {
 		args = append(args, "./"+suite)
 	}
-	build := exec.CommandContext(ctx, "go", args...)
+	build := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the arguments are this program's own
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("mutation: the library with switches does not build: %w\n%s", err, out)
@@ -79,7 +79,7 @@ func (b *bed) list(ctx context.Context, suite string) (tests []testName, err err
 
 func (b *bed) command(ctx context.Context, suite string, args ...string) *exec.Cmd {
 	program := filepath.Join(b.dir, filepath.Base(suite)+".test")
-	cmd := exec.CommandContext(ctx, "sh", append([]string{"-c", "ulimit -t " + budget + `; exec "$0" "$@"`, program}, args...)...)
+	cmd := exec.CommandContext(ctx, "sh", append([]string{"-c", "ulimit -t " + budget + `; exec "$0" "$@"`, program}, args...)...) //nolint:gosec // as above
 	cmd.Dir = filepath.Join(b.root, filepath.FromSlash(suite))
 	cmd.WaitDelay = time.Second
 	cmd.Env = append(os.Environ(), envMutants+"=")

@@ -76,5 +76,5 @@ func writeTable(path string, mutants []*mutant, table map[string]row) error {
 		}
 		b.WriteString(name + "\t" + r.killer + "\t" + r.why + "\n")
 	}
-	return os.WriteFile(path, []byte(b.String()), 0o644)
+	return os.WriteFile(path, []byte(b.String()), 0o600)
 }

@@ -70,8 +70,9 @@ func Parse(compact string) (Token, error) {
 
 // Verify checks the signature with key, which must fit the header's alg: see
 // [Fits]. Its errors are an [*Error] with AlgorithmNotAllowed, which costs
-// nothing, or SignatureInvalid. A signature has one length: the library and
-// crypto/rsa refuse every other, and ASN.1 with it. Which key may sign for which
+// nothing, or SignatureInvalid. A signature has one length: every other is refused,
+// for ECDSA by verifiesECDSA, and ASN.1 with it, and else by crypto/rsa and
+// crypto/ed25519. Which key may sign for which
 // issuer is the caller's question.
 func (t *Token) Verify(key crypto.PublicKey) error {
 	a, ok := algorithms[t.parsed.Algorithm]

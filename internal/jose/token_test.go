@@ -29,7 +29,7 @@ func TestRoundTrip(t *testing.T) {
 			if want := (jose.Header{Algorithm: alg, KeyID: "k1", Type: "at+jwt"}); token.Header != want {
 				t.Errorf("header = %+v, want %+v", token.Header, want)
 			}
-			if got := string(token.Payload); got != `{"sub":"alice"}` {
+			if got := token.Payload; got != `{"sub":"alice"}` {
 				t.Errorf("payload = %s", got)
 			}
 			wantReason(t, token.Verify(signerFor(alg).Public()), "")

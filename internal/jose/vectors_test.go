@@ -41,7 +41,7 @@ func TestStandardSignatures(t *testing.T) {
 			if err := token.Verify(keyOf(t, tt.jwk).Key); err != nil {
 				t.Error(err)
 			}
-			if string(token.Payload) != tt.payload {
+			if token.Payload != tt.payload {
 				t.Errorf("payload = %q", token.Payload)
 			}
 		})

@@ -51,7 +51,6 @@ func WithProbes(next http.Handler, ready func(context.Context) error, notReady s
 func Run(ctx context.Context, servers map[net.Listener]*http.Server) error {
 	failed := make(chan error, len(servers))
 	for listener, srv := range servers {
-		srv.ReadHeaderTimeout = 10 * time.Second
 		go func() { failed <- srv.Serve(listener) }()
 	}
 	var err error
