@@ -2,6 +2,7 @@ package emamw
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -50,11 +51,16 @@ func (t *tasks) add(id, caller string, rules ruleSet) {
 	}
 	for len(t.oldest) > 0 {
 		first := t.oldest[0]
-		if o, known := t.owners[first]; known && len(t.oldest) < maxTasks && now.Before(o.expires) {
+		if o, known := t.owners[first]; known && len(t.owners) < maxTasks && now.Before(o.expires) {
 			break
 		}
 		t.forget(first)
 		t.oldest = t.oldest[1:]
+	}
+	if len(t.oldest) >= 2*maxTasks {
+		// Most of them are gone, pushed out by later ones of their caller. They must
+		// neither pile up nor be counted, or one caller could fill the table with them.
+		t.oldest = slices.DeleteFunc(t.oldest, func(id string) bool { _, known := t.owners[id]; return !known })
 	}
 	t.owners[id] = owner{caller: caller, rules: rules, expires: now.Add(taskLife)}
 	t.oldest = append(t.oldest, id)
