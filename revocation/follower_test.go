@@ -63,6 +63,27 @@ func TestFollower(t *testing.T) {
 	})
 }
 
+// Where nobody is to be told, a store may fail and come back all the same.
+func TestFollowerTellsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var asked atomic.Int32
+		store := &scripted{func(ctx context.Context, apply func([]revocation.Revocation)) error {
+			if asked.Add(1) == 1 {
+				return errors.New("down")
+			}
+			apply(nil)
+			<-ctx.Done()
+			return ctx.Err()
+		}}
+		f := revocation.StartFollower(ctx, store, time.Minute, nil, nil)
+		if !f.Current(ctx) {
+			t.Error("not current after the store's word")
+		}
+	})
+}
+
 // A view of this process's own store needs no heartbeat, and a question does not
 // outlast its context.
 func TestFollowerOfMemory(t *testing.T) {

@@ -77,12 +77,7 @@ func annotate(meta *mcp.Meta, rule Rule) *mcp.Meta {
 		annotated.ProgressToken = meta.ProgressToken
 		maps.Copy(annotated.AdditionalFields, meta.AdditionalFields)
 	}
-	public, err := json.Marshal(rule)
-	if err != nil {
-		// A rule marshals a list of strings. Were it ever to fail, the item
-		// must still be listed.
-		public = json.RawMessage(`{"scopes":[]}`)
-	}
+	public, _ := json.Marshal(rule.public())
 	annotated.AdditionalFields[MetaKey] = &annotation{rule: rule, json: public}
 	return annotated
 }

@@ -106,24 +106,23 @@ func Authenticated() Rule { return Rule{op: opAuthenticated} }
 // call is refused with [claims.PolicyError].
 func When(rule func(args map[string]any) Rule) Rule { return Rule{op: opWhen, when: rule} }
 
-// shown returns the scopes that a client should ask for to satisfy r, should all
-// its other conditions hold: the smallest set, where r has alternatives.
-func (r Rule) shown() []string {
-	e := evaluation{assumed: true}
-	return e.smallest(nonEmptyFirst(e.explain(r, true).sets))
-}
-
 // MarshalJSON shows the scopes that a client should ask for to satisfy r, should
 // all its other conditions hold, and nothing else of the rule:
 // {"scopes":["files:write"]}. Where r has alternatives they are the smallest set.
-func (r Rule) MarshalJSON() ([]byte, error) {
-	scopes := r.shown()
+func (r Rule) MarshalJSON() ([]byte, error) { return json.Marshal(r.public()) }
+
+// publicForm is what clients see of a rule. A list of strings always marshals.
+type publicForm struct {
+	Scopes []string `json:"scopes"`
+}
+
+func (r Rule) public() publicForm {
+	e := evaluation{assumed: true}
+	scopes := e.smallest(nonEmptyFirst(e.explain(r, true).sets))
 	if scopes == nil {
 		scopes = []string{}
 	}
-	return json.Marshal(struct {
-		Scopes []string `json:"scopes"`
-	}{scopes})
+	return publicForm{scopes}
 }
 
 // nonEmptyFirst drops the empty set when there is another: "or be in a group"
