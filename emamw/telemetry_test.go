@@ -159,3 +159,57 @@ func TestAuditOfForeignSession(t *testing.T) {
 		t.Errorf("records: %v", records)
 	}
 }
+
+// A call that never passed the guard, by stdio or out of a handler, is told of by
+// the item that was decided on, with the reason of the decision.
+func TestAuditOfStrays(t *testing.T) {
+	nobody := context.Background()
+	tests := []struct {
+		name   string
+		caller context.Context
+		method string
+		params map[string]any
+		want   map[string]any // nil: no record
+		runs   int
+	}{
+		{"nobody", nobody, "tools/call", call("write"), map[string]any{"ema.decision": "deny", "ema.reason": "unguarded", "gen_ai.tool.name": "write"}, 0},
+		{"a scope is missing", user("files:read"), "tools/call", call("write"), map[string]any{
+			"ema.decision": "deny", "ema.reason": "scope_missing", "gen_ai.tool.name": "write", "ema.scopes.missing": []any{"files:write"},
+		}, 0},
+		{"allowed", user("files:read", "files:write"), "tools/call", call("write"), map[string]any{"ema.decision": "allow", "gen_ai.tool.name": "write", "jsonrpc.request.id": "1"}, 1},
+		{"a rule that wants to see the arguments", user("path:"), "tools/call", call("where", "path", "home"), map[string]any{
+			"ema.decision": "deny", "ema.reason": "unguarded", "gen_ai.tool.name": "where", "ema.scopes.missing": nil,
+		}, 0},
+		{"a prompt", user("files:read"), "prompts/get", map[string]any{"name": "summary"}, map[string]any{"ema.decision": "allow", "mcp.method.name": "prompts/get", "gen_ai.prompt.name": "summary"}, 1},
+		{"a list is no decision", user("files:read"), "tools/list", nil, nil, 0},
+		{"a tool that does not exist is none either", user("files:read"), "tools/call", call("secret"), nil, 0},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			b, log := audited(t)
+			b.mcp.AddPrompt(mcp.NewPrompt("summary", scopes.ForPrompt(scopes.Scope("files:read"))), func(context.Context, mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
+				b.note("summary")
+				return &mcp.GetPromptResult{}, nil
+			})
+			b.mcp.HandleMessage(tc.caller, []byte(message(tc.method, tc.params)))
+			if got := len(b.whatRan()); got != tc.runs {
+				t.Errorf("%d handlers ran, want %d", got, tc.runs)
+			}
+			records := log.take(t)
+			if tc.want == nil {
+				if len(records) != 0 {
+					t.Errorf("records: %v", records)
+				}
+				return
+			}
+			if len(records) != 1 || records[0]["msg"] != "ema.authorization" {
+				t.Fatalf("records: %v, want one of an authorization", records)
+			}
+			for key, value := range tc.want {
+				if got := records[0][key]; jsonOf(t, got) != jsonOf(t, value) {
+					t.Errorf("%s is %v, want %v", key, got, value)
+				}
+			}
+		})
+	}
+}
