@@ -85,7 +85,7 @@ func flat(text string) string {
 type proof struct{ file, text, reason string }
 
 var (
-	nested = proof{file: ".ci/run", text: `(cd "$(dirname "$mod")" && go vet ./... && go test ./...)`}
+	nested = proof{file: ".ci/run", text: `(cd "$(dirname "$mod")" && go vet ./... && go test ${measure:+"$measure"} ./...)`}
 	trial  = proof{file: "integration/examples_test.go", text: "func TestExamplesNeedNoFlags("}
 )
 
