@@ -91,19 +91,20 @@ var (
 
 // commands are those of the pages.
 var commands = map[string]proof{
-	"go run ./examples/quickstart":                          {file: ".ci/run", text: "\ngo run ./examples/quickstart\n"},
-	"go run ./examples/authserver":                          trial,
-	"go run ./examples/server":                              trial,
-	"go test -race -shuffle=on ./...":                       {file: ".ci/run", text: `$(awk '/^## Test/ { found = 1 } found && /^go test/ { print; exit }' README.md)`},
-	"cd integration && go test -run 'Tokens|Programs' -v .": nested,
-	"cd integration && go test -run TestTelemetryTime -v .": nested,
-	"cd examples/migration && go test .":                    nested,
-	"go run . -endpoint http://127.0.0.1:4318":              {file: "examples/otlp/stepup_test.go", text: `"-endpoint"`},
-	"go get github.com/emamw/mcp-ema":                       {reason: "it needs a published version"},
-	"go test -run TestSurface . -update":                    {file: "surface_golden_test.go", text: "func TestSurface("}, // without -update, which writes
-	"make check":                                            {reason: "it is .ci/run, which is how all of these are run"},
-	"make soak":                                             {file: ".ci/run", text: "SOAK=1m go test -count=1 -run TestSoak ./soak"}, // a minute of the hour
-	"make mutation":                                         {file: ".ci/run", text: "(cd integration && go run ./mutation)"},
+	"go run ./examples/quickstart":                                   {file: ".ci/run", text: "\ngo run ./examples/quickstart\n"},
+	"go run ./examples/authserver":                                   trial,
+	"go run ./examples/server":                                       trial,
+	"go test -race -shuffle=on ./...":                                {file: ".ci/run", text: `$(awk '/^## Test/ { found = 1 } found && /^go test/ { print; exit }' README.md)`},
+	"cd integration && go test -run 'Tokens|Programs' -v .":          nested,
+	"cd integration && go test -run TestTelemetryTime -v .":          nested,
+	"cd examples/migration && go test .":                             nested,
+	"go run . -endpoint http://127.0.0.1:4318":                       {file: "examples/otlp/stepup_test.go", text: `"-endpoint"`},
+	"go get github.com/emamw/mcp-ema":                                {reason: "it needs a published version"},
+	"go test -run TestSurface . -update":                             {file: "surface_golden_test.go", text: "func TestSurface("}, // without -update, which writes
+	"go test -run '^$' -bench BenchmarkRead -benchtime 100x ./emamw": {file: "emamw/bench_test.go", text: "func BenchmarkRead("},
+	"make check":    {reason: "it is .ci/run, which is how all of these are run"},
+	"make soak":     {file: ".ci/run", text: "SOAK=1m go test -count=1 -run TestSoak ./soak"}, // a minute of the hour
+	"make mutation": {file: ".ci/run", text: "(cd integration && go run ./mutation)"},
 }
 
 var startsCommand = regexp.MustCompile(`^(?:go (?:run|test|get|build|install)|make|npm|npx|cd|curl) `)
