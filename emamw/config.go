@@ -162,8 +162,8 @@ type AuthorizationServer struct {
 	// PS256, ES256 and EdDSA. none and HS* are never accepted.
 	Algorithms []string
 
-	// Tenants are the accepted tenants, where the issuer serves several. By
-	// default the tenant is not restricted.
+	// Tenants are the accepted tenants, where the issuer serves several. With nil
+	// the tenant is not restricted; an empty list is refused.
 	Tenants []string
 
 	// MaxAge is the longest accepted lifetime of a token, exp - iat: what a

@@ -74,6 +74,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"algorithm none", first(func(a *emamw.AuthorizationServer) { a.Algorithms = []string{"none"} }), "AuthorizationServers[0].Algorithms[0]"},
 		{"algorithm HS256", first(func(a *emamw.AuthorizationServer) { a.Algorithms = []string{"RS256", "HS256"} }), "AuthorizationServers[0].Algorithms[1]"},
 		{"empty audience", first(func(a *emamw.AuthorizationServer) { a.Audiences = []string{""} }), "AuthorizationServers[0].Audiences"},
+		{"tenants taken away", first(func(a *emamw.AuthorizationServer) { a.Tenants = []string{} }), "AuthorizationServers[0].Tenants"},
 		{"empty tenant", first(func(a *emamw.AuthorizationServer) { a.Tenants = []string{"a", ""} }), "AuthorizationServers[0].Tenants"},
 		{"ID-JAG as access token", first(func(a *emamw.AuthorizationServer) { a.TokenTypes = []string{"application/OAuth-ID-JAG+jwt"} }), "AuthorizationServers[0].TokenTypes[0]"},
 		{"mapping of ID-JAGs", first(func(a *emamw.AuthorizationServer) { a.Claims = claims.IDJAG() }), "AuthorizationServers[0].TokenTypes[0]"},

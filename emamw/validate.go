@@ -198,6 +198,10 @@ func (as *AuthorizationServer) validate(m *mistakes, field string, cfg *Config) 
 		m.add(field+".Issuer", as.Issuer, "has the placeholder for the tenant elsewhere than as one whole path segment")
 	case template && len(as.Tenants) == 0:
 		m.add(field+".Tenants", "", "is empty, and the issuer serves many tenants: list those whose users may come in")
+	case as.Tenants != nil && len(as.Tenants) == 0:
+		// Emptied, by a hand or a program that took the last name away, it was
+		// meant to be nobody.
+		m.add(field+".Tenants", "", "is an empty list, which would limit nothing: leave it out for every tenant, or name those whose users may come in")
 	}
 	if as.JWKSURL != "" && discovery.CheckURL(as.JWKSURL, cfg.policy()) != nil {
 		m.add(field+".JWKSURL", as.JWKSURL, discovery.URLRule)

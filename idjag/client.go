@@ -32,7 +32,8 @@ type Client struct {
 	// client_id in it proves nothing (draft section 9.1).
 	DangerouslyPublic bool
 
-	// Resources limit what the client may get tokens for. Empty: everything.
+	// Resources limit what the client may get tokens for. Nil: everything; an
+	// empty list is refused.
 	Resources []string
 }
 

@@ -23,8 +23,8 @@ type IdentityProvider struct {
 	Tenants              []string
 	DangerouslyAnyTenant bool
 
-	// Clients and Resources limit whom and what its ID-JAGs may be for. Empty:
-	// every client and every resource of this server.
+	// Clients and Resources limit whom and what its ID-JAGs may be for. Nil: every
+	// client and every resource of this server; an empty list is refused.
 	Clients   []string
 	Resources []string
 

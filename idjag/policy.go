@@ -23,9 +23,9 @@ type Policy struct {
 	ReportOnly bool
 }
 
-// A Rule gives scopes to the users it matches. Each list that is not empty must
-// be met by one of its values; all lists that are not empty must be met. The
-// rules of a policy add up, and a rule that denies beats them all.
+// A Rule gives scopes to the users it matches. Each list that is not nil must be
+// met by one of its values, and all of them must be met; an empty one is refused.
+// The rules of a policy add up, and a rule that denies beats them all.
 type Rule struct {
 	Name string // for audit records; unique
 

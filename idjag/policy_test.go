@@ -403,6 +403,8 @@ func TestPolicyIsChecked(t *testing.T) {
 		{"an empty acr value", func(r *idjag.Rule) { r.ACRValues = []string{""} }, "Policy.Rules[1].ACRValues[0]"},
 		{"deny for everybody", func(r *idjag.Rule) { r.Deny, r.Scopes = true, nil }, "Policy.Rules[1].Deny"},
 		{"groups taken away", func(r *idjag.Rule) { r.Groups = []string{} }, "Policy.Rules[1].Groups"},
+		{"roles taken away", func(r *idjag.Rule) { r.Roles = []string{} }, "Policy.Rules[1].Roles"},
+		{"acr values taken away", func(r *idjag.Rule) { r.ACRValues = []string{} }, "Policy.Rules[1].ACRValues"},
 		{"tenants taken away", func(r *idjag.Rule) { r.Tenants = []string{} }, "Policy.Rules[1].Tenants"},
 		{"a client that its provider may not speak for", func(r *idjag.Rule) {
 			r.IdentityProviders, r.Clients = []string{"https://second.example.com"}, []string{clientID}

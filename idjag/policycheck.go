@@ -52,6 +52,7 @@ func (rule *Rule) checkEffect(s *Server, at string) (m mistakes) {
 	}
 	m.atLeastSecond(at+".MaxAuthenticationAge", rule.MaxAuthenticationAge)
 	m.atLeastSecond(at+".TokenLifetime", rule.TokenLifetime)
+	notEmptied(&m, at+".ACRValues", rule.ACRValues)
 	for i, acr := range rule.ACRValues {
 		if acr == "" || strings.ContainsAny(acr, " \"\\") {
 			m.add(fmt.Sprintf("%s.ACRValues[%d]", at, i), acr, "must be one acr value without spaces or quotes")
