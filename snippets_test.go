@@ -153,8 +153,11 @@ func commandsOf(page string) (found []string) {
 	return found
 }
 
-// namesWhatThereIs finds the folders and make targets of a command that is given
-// in a folder.
+// selection is what go test is told to run.
+var selection = regexp.MustCompile(` -(?:run|bench|fuzz) (\S+)`)
+
+// namesWhatThereIs finds the folders, tests and make targets of a command that is
+// given in a folder.
 func namesWhatThereIs(t *testing.T, folder, command string) {
 	t.Helper()
 	words := strings.Fields(command)
@@ -166,6 +169,12 @@ func namesWhatThereIs(t *testing.T, folder, command string) {
 	}
 	if words[0] == "make" && !strings.Contains(read(t, "Makefile"), "\n"+words[1]+":") {
 		t.Errorf("%q has no target in the Makefile", command)
+	}
+	for _, m := range selection.FindAllStringSubmatch(command, -1) {
+		chosen := regexp.MustCompile(strings.Trim(m[1], "'"))
+		if m[1] != "'^$'" && !slices.ContainsFunc(slices.Collect(maps.Keys(everyTest(t))), chosen.MatchString) {
+			t.Errorf("%q selects no test", command)
+		}
 	}
 	for _, word := range words {
 		if strings.HasPrefix(word, "./") && word != "./..." && !exists(path.Join(folder, word)) {
