@@ -8,8 +8,8 @@ import (
 )
 
 // bearer returns what a request's one Authorization header has behind its scheme
-// (RFC 6750 section 2.1), whatever that is. A token in the query or in a form is not looked at: the MCP
-// authorization specification forbids clients to send it there.
+// (RFC 6750 section 2.1), whatever that is. A token in the query or in a form is not
+// looked at: the MCP authorization specification forbids clients to send it there.
 func bearer(h http.Header) (token string, reason claims.Reason) {
 	values := h["Authorization"]
 	switch {

@@ -42,8 +42,8 @@ type ruleDocument struct {
 //
 // The members are those of [Policy] and [Rule] in snake case. An unknown member
 // is an error, and so is one given twice, or with an empty list: "groups"
-// misspelled, or emptied, is a rule for everyone. Whether the names in it exist is checked by [New] and
-// [Server.SetPolicy].
+// misspelled, or emptied, is a rule for everyone. Whether the names in it exist is
+// checked by [New] and [Server.SetPolicy].
 func ParsePolicy(document []byte) (*Policy, error) {
 	if err := uniqueMembers(document); err != nil {
 		return nil, fmt.Errorf("idjag: policy: %w", err)

@@ -72,8 +72,7 @@ func Parse(compact string) (Token, error) {
 // [Fits]. Its errors are an [*Error] with AlgorithmNotAllowed, which costs
 // nothing, or SignatureInvalid. A signature has one length: every other is refused,
 // for ECDSA by verifiesECDSA, and ASN.1 with it, and else by crypto/rsa and
-// crypto/ed25519. Which key may sign for which
-// issuer is the caller's question.
+// crypto/ed25519. Which key may sign for which issuer is the caller's question.
 func (t *Token) Verify(key crypto.PublicKey) error {
 	a, ok := algorithms[t.parsed.Algorithm]
 	if !ok || !a.fits(key) {

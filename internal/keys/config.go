@@ -129,8 +129,8 @@ func (c Config) interval(life time.Duration) time.Duration {
 	return max(d-jitter(d/10), c.MinInterval)
 }
 
-// backoff is the time to the next fetch after n failed ones in a row. Before the first success nothing works without keys, so it begins
-// short.
+// backoff is the time to the next fetch after n failed ones in a row. Before the
+// first success nothing works without keys, so it begins short.
 func (c Config) backoff(n int, loaded bool) time.Duration {
 	d, longest := firstRetry, lastRetry
 	if loaded {
