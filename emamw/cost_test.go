@@ -48,8 +48,8 @@ func TestAllocations(t *testing.T) {
 	bare := server.NewMCPServer("bare", "1", server.WithToolCapabilities(true))
 	bare.AddTool(mcp.NewTool("free"), plainTool)
 	body := message("tools/call", call("free"))
-	unguarded := allocations(server.NewStreamableHTTPServer(bare, server.WithStateLess(true)), token, body)
-	guarded := allocations(b.handler, token, body)
+	unguarded := allocations(server.NewStreamableHTTPServer(bare, server.WithStateLess(true)), token, body, 300)
+	guarded := allocations(b.handler, token, body, 300)
 	if over := guarded - unguarded; over > 8 {
 		t.Errorf("a guarded call: %v allocations over the %v of an unguarded one, at most 8", over, unguarded)
 	}
@@ -60,11 +60,11 @@ func plainTool(_ context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, e
 }
 
 // allocations is what one request costs a handler.
-func allocations(h http.Handler, token, body string) float64 {
+func allocations(h http.Handler, token, body string, runs int) float64 {
 	r := newRequest(http.MethodPost, token, "")
 	reader := strings.NewReader(body)
 	w := &discard{header: http.Header{}}
-	return testing.AllocsPerRun(300, func() {
+	return testing.AllocsPerRun(runs, func() {
 		reader.Reset(body)
 		r.Body = io.NopCloser(reader)
 		clear(w.header)
@@ -103,7 +103,7 @@ func TestListAllocations(t *testing.T) {
 		fill(bare)
 		b := newBench(t, stateless, with(func(c *emamw.Config) { c.HideDenied = hide }), before(func(b *bench) { fill(b.mcp) }))
 		token, body := b.token("files:read"), message("tools/list", nil)
-		return allocations(b.handler, token, body) - allocations(server.NewStreamableHTTPServer(bare, server.WithStateLess(true)), token, body)
+		return allocations(b.handler, token, body, 100) - allocations(server.NewStreamableHTTPServer(bare, server.WithStateLess(true)), token, body, 100)
 	}
 	for _, hide := range []bool{false, true} {
 		few, many := over(hide, 10), over(hide, 100)

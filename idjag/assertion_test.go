@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/emamw/mcp-ema/claims"
@@ -217,19 +218,21 @@ func TestForgedSignatures(t *testing.T) {
 // TestTwoKeysOneKid: whoever gets a key of its own into the provider's set, under
 // the name of another, does not sign for it.
 func TestTwoKeysOneKid(t *testing.T) {
-	mine := newKey("idp-1")
-	w := newWorld(t, func(w *world, _ *idjag.Config) {
-		set, other := struct{ Keys []any }{}, struct{ Keys []any }{}
-		unmarshal(jwks(w.idp), &set)
-		unmarshal(jwks(mine), &other)
-		w.net.serve(idpIssuer+"/jwks", marshal(claimSet{"keys": append(set.Keys, other.Keys...)}))
+	synctest.Test(t, func(t *testing.T) { // the request waits for keys
+		mine := newKey("idp-1")
+		w := newWorld(t, func(w *world, _ *idjag.Config) {
+			set, other := struct{ Keys []any }{}, struct{ Keys []any }{}
+			unmarshal(jwks(w.idp), &set)
+			unmarshal(jwks(mine), &other)
+			w.net.serve(idpIssuer+"/jwks", marshal(claimSet{"keys": append(set.Keys, other.Keys...)}))
+		})
+		assertion := w.mint(nil)
+		unsigned := assertion[:strings.LastIndex(assertion, ".")]
+		forged := unsigned + "." + base64.RawURLEncoding.EncodeToString(mine.sign([]byte(unsigned)))
+		if a := w.redeem(forged); a.status == http.StatusOK {
+			t.Errorf("redeemed: %s", a.raw)
+		}
 	})
-	assertion := w.mint(nil)
-	unsigned := assertion[:strings.LastIndex(assertion, ".")]
-	forged := unsigned + "." + base64.RawURLEncoding.EncodeToString(mine.sign([]byte(unsigned)))
-	if a := w.redeem(forged); a.status == http.StatusOK {
-		t.Errorf("redeemed: %s", a.raw)
-	}
 }
 
 // splice puts the payload of one token between header and signature of another.

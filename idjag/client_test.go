@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/emamw/mcp-ema/idjag"
@@ -255,14 +256,16 @@ func TestClientAssertionIsUsedOnce(t *testing.T) {
 
 // TestClientKeysUnavailable must not be taken for a wrong signature.
 func TestClientKeysUnavailable(t *testing.T) {
-	w := newWorld(t, func(w *world, cfg *idjag.Config) {
-		manyClients(w, cfg)
-		w.net.set("https://keys.example.com/jwks", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+	synctest.Test(t, func(t *testing.T) { // the request waits for keys
+		w := newWorld(t, func(w *world, cfg *idjag.Config) {
+			manyClients(w, cfg)
+			w.net.set("https://keys.example.com/jwks", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+		})
+		values := form(w.mint(with(claimSet{"client_id": "remote-signer"})))
+		values.Set("client_assertion_type", assertionType)
+		values.Set("client_assertion", w.clientAssertion("remote-signer", nil, nil))
+		w.refused(w.send(tokenRequest(values)), http.StatusServiceUnavailable, "temporarily_unavailable", "keys_unavailable")
 	})
-	values := form(w.mint(with(claimSet{"client_id": "remote-signer"})))
-	values.Set("client_assertion_type", assertionType)
-	values.Set("client_assertion", w.clientAssertion("remote-signer", nil, nil))
-	w.refused(w.send(tokenRequest(values)), http.StatusServiceUnavailable, "temporarily_unavailable", "keys_unavailable")
 }
 
 // failsAt is a store that fails in its n-th call, and says so at once.

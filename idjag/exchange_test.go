@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/emamw/mcp-ema/claims"
@@ -402,14 +403,16 @@ func TestExpiryIsCheckedAgain(t *testing.T) {
 
 func TestUnavailable(t *testing.T) {
 	t.Run("keys", func(t *testing.T) {
-		w := newWorld(t, func(w *world, _ *idjag.Config) {
-			w.net.set(idpIssuer+"/jwks", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+		synctest.Test(t, func(t *testing.T) { // the request waits for keys
+			w := newWorld(t, func(w *world, _ *idjag.Config) {
+				w.net.set(idpIssuer+"/jwks", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+			})
+			a := w.redeem(w.mint(nil))
+			w.refused(a, http.StatusServiceUnavailable, "temporarily_unavailable", "keys_unavailable")
+			if a.header.Get("Retry-After") == "" {
+				t.Error("503 without Retry-After")
+			}
 		})
-		a := w.redeem(w.mint(nil))
-		w.refused(a, http.StatusServiceUnavailable, "temporarily_unavailable", "keys_unavailable")
-		if a.header.Get("Retry-After") == "" {
-			t.Error("503 without Retry-After")
-		}
 	})
 	t.Run("replay store", func(t *testing.T) {
 		w := newWorld(t, func(_ *world, cfg *idjag.Config) { cfg.Replay = downStore{} })
