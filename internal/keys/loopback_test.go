@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/emamw/mcp-ema/claims"
 	"github.com/emamw/mcp-ema/internal/keys"
@@ -31,7 +30,7 @@ func TestOverLoopback(t *testing.T) {
 		}
 		fmt.Fprint(w, set.Load())
 	})
-	s := keys.New(t.Context(), keys.Config{Issuer: srv.URL, MinInterval: 100 * time.Millisecond})
+	s := keys.New(t.Context(), keys.Config{Issuer: srv.URL, MinInterval: 1})
 	mustFind(t, s, "old", "ES256", keyA)
 	set.Store(jwks(key("new", "", keyB)))
 	mustFind(t, s, "new", "ES256", keyB)
