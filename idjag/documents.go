@@ -153,8 +153,8 @@ func (d *documents) entry(ctx context.Context, id string) (*document, telemetry.
 	d.makeRoom()
 	d.entries[id] = e
 	go func() {
-		defer func() { <-d.fetches }()
 		defer close(e.done)
+		defer func() { <-d.fetches }() // before, or who was answered could find it taken
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), documentTimeout)
 		defer cancel()
 		d.load(ctx, id, e, last)

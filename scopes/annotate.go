@@ -77,7 +77,7 @@ func annotate(meta *mcp.Meta, rule Rule) *mcp.Meta {
 		annotated.ProgressToken = meta.ProgressToken
 		maps.Copy(annotated.AdditionalFields, meta.AdditionalFields)
 	}
-	public, _ := json.Marshal(rule.public())
+	public, _ := json.Marshal(rule.public()) //nolint:errchkjson // a list of strings
 	annotated.AdditionalFields[MetaKey] = &annotation{rule: rule, json: public}
 	return annotated
 }
