@@ -347,6 +347,23 @@ func TestResourceGoesAfterTheDecision(t *testing.T) {
 	}
 }
 
+// A middleware of the server's own that drops the context loses who asks. The
+// handler stays closed, as it is for nobody.
+func TestMiddlewareThatDropsTheContext(t *testing.T) {
+	drop := func(next server.ResourceHandlerFunc) server.ResourceHandlerFunc {
+		return func(_ context.Context, r mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
+			return next(context.Background(), r)
+		}
+	}
+	b := newBench(t, stateless, before(furnish), serverOptions(server.WithResourceHandlerMiddleware(drop)))
+	for _, read := range []string{"file:///fixed", "file:///a.txt"} {
+		a := b.post(b.token("fixed", "text"), message("resources/read", uri(read)))
+		if b.runs(read) != 0 || strings.Contains(a.body, `"result"`) {
+			t.Errorf("%s was read for nobody: %d %s", read, a.Code, a.body)
+		}
+	}
+}
+
 // Should the hook that decides be taken out, the handlers stay closed: nothing
 // was approved.
 func TestDecidingHookTakenOut(t *testing.T) {

@@ -141,6 +141,15 @@ func TestSharedHooks(t *testing.T) {
 	if a := second.post(second.token(), message("resources/read", map[string]any{"uri": "file:///fixed"})); a.Code != http.StatusOK || !strings.Contains(a.body, "not found") {
 		t.Errorf("%d %s", a.Code, a.body)
 	}
+	// Nor for a server without a guard.
+	bare := server.NewMCPServer("bare", "1", server.WithHooks(hooks), server.WithResourceCapabilities(true, true))
+	bare.AddResource(mcp.NewResource("file:///own", "own"), nil)
+	bare.AddResourceTemplate(mcp.NewResourceTemplate("file:///own/{x}", "own"), nil)
+	for _, method := range []string{"resources/list", "resources/templates/list"} {
+		if text := jsonOf(t, bare.HandleMessage(t.Context(), []byte(message(method, nil)))); !strings.Contains(text, "file:///own") {
+			t.Errorf("%s: %s", method, text)
+		}
+	}
 }
 
 // Streamable HTTP, legacy SSE and SSE's two handlers mounted apart serve one

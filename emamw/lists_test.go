@@ -165,6 +165,30 @@ func TestCursorsNameNothingHidden(t *testing.T) {
 	}
 }
 
+// Without HideDenied nothing is sealed, and the pages of a list follow each other by
+// the cursors of mcp-go.
+func TestCursorsWithoutHiding(t *testing.T) {
+	b := newBench(t, serverOptions(server.WithPaginationLimit(1)), before(func(b *bench) {
+		for _, name := range []string{"a", "b", "c"} {
+			b.mcp.AddResource(mcp.NewResource("file:///"+name, name, scopes.ForResource(scopes.Authenticated())), nil)
+			b.mcp.AddResourceTemplate(mcp.NewResourceTemplate("file:///"+name+"/{x}", name, scopes.ForTemplate(scopes.Authenticated())), nil)
+		}
+	}))
+	for _, e := range eras {
+		for _, l := range listings[2:] {
+			var names []string
+			cursor := ""
+			for range 3 {
+				page, next, _ := l.read(t, e.send(b, b.token(), l.method, map[string]any{"cursor": cursor}))
+				names, cursor = append(names, page...), next
+			}
+			if len(slices.Compact(names)) != 3 {
+				t.Errorf("%s %s: three pages show %q", e.name, l.method, names)
+			}
+		}
+	}
+}
+
 // A cursor is good for the caller and the list that it was made for.
 func TestCursorsAreSealed(t *testing.T) {
 	b := newBench(t, with(func(c *emamw.Config) { c.HideDenied = true }), serverOptions(server.WithPaginationLimit(1)), before(func(b *bench) {

@@ -2,13 +2,16 @@ package emamw_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
 
 	"github.com/emamw/mcp-ema/claims"
 	"github.com/emamw/mcp-ema/emamw"
@@ -56,6 +59,8 @@ func TestRequestNamedLikeACancellation(t *testing.T) {
 
 // Of the notifications only a modern cancellation is dropped: the server's own
 // handlers see all others.
+//
+// One that only speaks of a cancellation is none.
 func TestNotificationsArrive(t *testing.T) {
 	seen := map[string]int{}
 	b := newBench(t, stateless)
@@ -64,7 +69,7 @@ func TestNotificationsArrive(t *testing.T) {
 	}
 	for _, version := range []string{legacy, modern} {
 		for _, method := range []string{"notifications/own", "notifications/cancelled"} {
-			body := `{"jsonrpc":"2.0","method":"` + method + `","params":{"requestId":1,"_meta":{"` + mcp.MetaKeyProtocolVersion + `":"` + version + `","` + mcp.MetaKeyClientInfo + `":{"name":"c","version":"1"},"` + mcp.MetaKeyClientCapabilities + `":{}}}}`
+			body := `{"jsonrpc":"2.0","method":"` + method + `","params":{"requestId":1,"why":"cancelled","_meta":{"` + mcp.MetaKeyProtocolVersion + `":"` + version + `","` + mcp.MetaKeyClientInfo + `":{"name":"c","version":"1"},"` + mcp.MetaKeyClientCapabilities + `":{}}}}`
 			a := b.post(b.token(), body, header("Mcp-Protocol-Version", version), header("Mcp-Method", method))
 			if a.Code != http.StatusAccepted {
 				t.Errorf("%s, %s: %d %s", method, version, a.Code, a.body)
@@ -107,6 +112,43 @@ func TestCompletionOfAnUnknownKind(t *testing.T) {
 	}
 }
 
+// A transport of the program's own may hand messages over without their headers, so
+// that mcp-go compares nothing. A listen request that no header announces is refused
+// there too, at once and whatever scopes its caller has: nothing would end it with the
+// token.
+func TestListenWithoutHeadersOnOwnTransport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, before(furnish), transported(func(s *server.MCPServer) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				answer, _ := json.Marshal(s.HandleMessage(s.WithContext(r.Context(), listener{&desk{}}), body))
+				_, _ = w.Write(answer)
+			})
+		}))
+		ctx, cancel := context.WithCancel(t.Context())
+		r := listenRequest(b.token("fixed"), map[string]any{"resourceSubscriptions": []string{"file:///fixed"}}, within(ctx))
+		r.Header.Del("Mcp-Method")
+		ended := make(chan answer, 1)
+		go func() { ended <- b.do(r) }()
+		synctest.Wait()
+		select {
+		case a := <-ended:
+			b.wantAnswer(a, 403, "")
+		default:
+			t.Error("it was let in, and waits for its client to leave")
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
+// listener is a session that takes notifications.
+type listener struct{ *desk }
+
+func (listener) NotificationChannel() chan<- mcp.JSONRPCNotification {
+	return make(chan mcp.JSONRPCNotification, 10)
+}
+
 // failing is a body whose connection breaks.
 type failing struct{}
 
@@ -121,6 +163,25 @@ func TestBodyThatBreaks(t *testing.T) {
 		r.Body = failing{}
 		if a := b.do(r); a.Code != http.StatusBadRequest {
 			t.Errorf("%s: %d %s", version, a.Code, a.body)
+		}
+	}
+}
+
+// What was read before a body broke, or grew too large, is not its message, even
+// where it would be one: nothing of it runs, in either era.
+func TestBeginningOfABodyIsNoMessage(t *testing.T) {
+	b := newBench(t, stateless, before(furnish), with(func(c *emamw.Config) { c.MaxRequestBytes = 5000 }))
+	for _, e := range eras {
+		for name, tail := range map[string]io.Reader{
+			"breaks": failing{}, "too large": strings.NewReader(strings.Repeat(" ", 10_000)),
+		} {
+			a := e.send(b, b.token(), "tools/call", call("open"), func(r *http.Request) {
+				r.Body = io.NopCloser(io.MultiReader(r.Body, tail))
+				r.ContentLength = -1
+			})
+			if a.Code < 400 || a.Code >= 500 || b.runs("open") != 0 {
+				t.Errorf("%s, %s: %d %s, ran %d times", e.name, name, a.Code, a.body, b.runs("open"))
+			}
 		}
 	}
 }

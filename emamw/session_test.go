@@ -90,8 +90,14 @@ func TestForeignSessionLooksUnknown(t *testing.T) {
 			t.Errorf("%s: %d %q, a foreign one %d %q", name, a.Code, a.body, foreign.Code, foreign.body)
 		}
 	}
-	if a := b.post(b.token(), message("ping", nil), header("Mcp-Session-Id", session, session)); a.Code != http.StatusNotFound {
-		t.Errorf("two session headers: %d, want 404", a.Code)
+	// Two headers are no session, also where a caller without one is served: mcp-go
+	// reads the first, a proxy might read the last.
+	for _, b := range []*bench{b, newBench(t, stateless)} {
+		for _, two := range [][]string{{session, session}, {"", session}, {session, ""}, {"", ""}} {
+			if a := b.post(b.token(), message("ping", nil), header("Mcp-Session-Id", two...)); a.Code != http.StatusNotFound {
+				t.Errorf("two session headers, %q: %d, want 404", two, a.Code)
+			}
+		}
 	}
 }
 

@@ -334,3 +334,25 @@ func TestUnseenAnswerWithAResult(t *testing.T) {
 		}
 	}
 }
+
+// An answer that mcp-go gave before the gate was asked waits for nothing more: what is
+// put around the transport may go on for long after it was written.
+func TestErrorsDoNotWaitForTheTransport(t *testing.T) {
+	var client *httptest.ResponseRecorder
+	early := ""
+	b := newBench(t, before(furnish), around(func(w http.ResponseWriter, r *http.Request, transport http.Handler) {
+		transport.ServeHTTP(w, r)
+		early = client.Body.String()
+	}))
+	for name, body := range map[string]string{
+		"an unknown tool":          message("tools/call", call("none")),
+		"an unknown prompt":        message("prompts/get", map[string]any{"name": "none"}),
+		"parameters that are none": `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":[]}`,
+	} {
+		client = httptest.NewRecorder()
+		b.handler.ServeHTTP(client, newRequest(http.MethodPost, b.token(), body))
+		if early == "" || early != client.Body.String() {
+			t.Errorf("%s: of %q the client had %q when the transport was done", name, client.Body, early)
+		}
+	}
+}

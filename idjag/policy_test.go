@@ -463,6 +463,42 @@ func TestPolicyIsChecked(t *testing.T) {
 	}
 }
 
+// deny makes a rule one that refuses whom the change names.
+func deny(whom func(r *idjag.Rule)) func(*idjag.Config, *idjag.Rule) {
+	return func(_ *idjag.Config, r *idjag.Rule) {
+		r.Deny, r.Scopes = true, nil
+		whom(r)
+	}
+}
+
+// TestRulesThatCannotMatch: what each condition names exists, and no provider may
+// speak for all of it together. Or it is no name at all.
+func TestRulesThatCannotMatch(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(cfg *idjag.Config, r *idjag.Rule)
+		field  string
+	}{
+		{"a resource that no provider may speak for", func(cfg *idjag.Config, r *idjag.Rule) {
+			cfg.Resources = append(cfg.Resources, idjag.Resource{ID: otherMCP, Scopes: []string{"files:read"}})
+			cfg.IdentityProviders[0].Resources, r.Resources = []string{resourceID}, []string{otherMCP}
+		}, "Policy.Rules[0]"},
+		{"the empty tenant, of a provider that serves any", func(cfg *idjag.Config, r *idjag.Rule) {
+			cfg.IdentityProviders[0].DangerouslyAnyTenant, r.Tenants = true, []string{""}
+		}, "Policy.Rules[0].Tenants[0]"},
+	}
+	for _, tt := range tests {
+		rule := idjag.Rule{Name: "rule", Scopes: []string{"files:read"}}
+		fields := mistakes(t, func(_ *world, cfg *idjag.Config) {
+			tt.change(cfg, &rule)
+			cfg.Policy = &idjag.Policy{Rules: []idjag.Rule{rule}}
+		})
+		if !slices.Equal(fields, []string{tt.field}) {
+			t.Errorf("%s: mistakes in %v, want %s", tt.name, fields, tt.field)
+		}
+	}
+}
+
 // TestRulesThatCanMatch are let in, with whom they are for narrowed on every side.
 func TestRulesThatCanMatch(t *testing.T) {
 	tests := []struct {
@@ -485,6 +521,15 @@ func TestRulesThatCanMatch(t *testing.T) {
 			cfg.IdentityProviders[0].Clients = []string{documentID}
 		}},
 		{"any client with a document", func(cfg *idjag.Config, _ *idjag.Rule) { admitDocuments(nil, cfg) }},
+		{"a tenant of a provider that lists it", func(cfg *idjag.Config, r *idjag.Rule) {
+			cfg.IdentityProviders[0].Tenants, r.Tenants = []string{"acme", "blue"}, []string{"none", "blue"}
+			cfg.IdentityProviders = append(cfg.IdentityProviders, idjag.IdentityProvider{Issuer: "https://second.example.com", Tenants: []string{"none"}})
+		}},
+		{"a denied group", deny(func(r *idjag.Rule) { r.Groups = []string{"Guests"} })},
+		{"a denied role", deny(func(r *idjag.Rule) { r.Roles = []string{"guest"} })},
+		{"a denied client", deny(func(r *idjag.Rule) { r.Clients = []string{clientID} })},
+		{"a denied resource", deny(func(r *idjag.Rule) { r.Resources = []string{resourceID} })},
+		{"a denied provider", deny(func(r *idjag.Rule) { r.IdentityProviders = []string{idpIssuer} })},
 	}
 	for _, tt := range tests {
 		rule := idjag.Rule{Name: "rule", Scopes: []string{"files:read"}}

@@ -41,3 +41,14 @@ func TestReplayStoreFull(t *testing.T) {
 		t.Errorf("what has not expired is forgotten: %v, %v", fresh, err)
 	}
 }
+
+// TestReplayStoreWithoutAClock goes by the time of day.
+func TestReplayStoreWithoutAClock(t *testing.T) {
+	s := idjag.NewReplayStore(1, nil)
+	now := time.Now()
+	for i, want := range []bool{true, false} {
+		if fresh, err := s.Consume(t.Context(), "key", now.Add(time.Hour)); fresh != want || err != nil {
+			t.Errorf("asked %d times: %v, %v", i+1, fresh, err)
+		}
+	}
+}

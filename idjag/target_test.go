@@ -3,6 +3,7 @@ package idjag_test
 import (
 	"testing"
 
+	"github.com/emamw/mcp-ema/claims"
 	"github.com/emamw/mcp-ema/idjag"
 )
 
@@ -125,4 +126,19 @@ func TestScopeStatedAsNothing(t *testing.T) {
 		t.Errorf("not stated: %v, want files:read", got)
 	}
 	w.refused(w.redeem(w.mint(with(claimSet{"scope": ""}))), 400, "invalid_scope", "scope_not_granted")
+}
+
+// TestScopeStatedElsewhere: a provider that states scopes in a claim of its own has
+// stated them, and a policy does not choose more.
+func TestScopeStatedElsewhere(t *testing.T) {
+	w := newWorld(t, func(_ *world, cfg *idjag.Config) {
+		mapping := claims.IDJAG()
+		mapping.Scopes = []claims.Source{{Path: []string{"scp"}}}
+		cfg.IdentityProviders[0].Claims = mapping
+		cfg.Policy = &idjag.Policy{Rules: []idjag.Rule{{Name: "writers", Scopes: []string{"files:read", "files:write"}}}}
+	})
+	assertion := w.mint(with(claimSet{"scope": nil, "scp": []string{"files:read"}}))
+	if got := w.granted(w.redeem(assertion))["scope"]; got != "files:read" {
+		t.Errorf("granted %v, want what the ID-JAG states: files:read", got)
+	}
 }

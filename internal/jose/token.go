@@ -33,8 +33,8 @@ func Parse(compact string) (Token, error) {
 		return Token{}, errSize
 	}
 	first := strings.IndexByte(compact, '.')
-	last := first + 1 + strings.IndexByte(compact[first+1:], '.')
-	if first < 0 || last == first || strings.IndexByte(compact[last+1:], '.') >= 0 {
+	last := first + 1 + strings.IndexByte(compact[first+1:], '.') // first again where there is no other, also when there is none at all
+	if last == first || strings.IndexByte(compact[last+1:], '.') >= 0 {
 		if strings.Count(compact, ".") == 4 {
 			return Token{}, errEncrypted // RFC 7516 section 7.1
 		}
