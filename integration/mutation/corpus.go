@@ -93,17 +93,76 @@ func writeCuts(path string, cuts []cut) error {
 // that turns more took out no check: it broke the verifier.
 const mostReasons = 2
 
-// turned returns the cases that the cut turns.
-func (b *bed) turned(ctx context.Context, c cut, reasons map[string]string) ([]string, error) {
+// turned returns the cases that the cut turns. Behind some checks the code relies on
+// what they refuse, and falls over without them: then the first such case ends the
+// program, and nothing is known of the others.
+func (b *bed) turned(ctx context.Context, c cut, reasons map[string]string) (cases []string, fell bool, err error) {
 	o, err := b.try(ctx, c.corpus.suite, []string{c.corpus.name}, c.on())
 	if err != nil {
-		return nil, err
+		return nil, false, err
+	}
+	if strings.Contains(string(o.output), "\npanic: ") {
+		return nil, true, nil
 	}
 	cases, hit := failedCases(o.output, reasons)
-	if strings.Contains(string(o.output), "\npanic: ") || len(hit) > mostReasons {
+	if len(hit) > mostReasons {
+		return nil, false, nil
+	}
+	return cases, false, nil
+}
+
+// probe is how many cases tell whether a cut that falls over took out a check or
+// broke the verifier: that does so for most of them.
+const probe = 12
+
+// turnedAlone is turned for a cut that falls over: it tries what is left case by case.
+func (b *bed) turnedAlone(ctx context.Context, c cut, left []string) (cases []string, err error) {
+	broken := 0
+	for _, name := range spread(b.all[c.corpus], probe) {
+		fails, err := b.turns(ctx, c, name)
+		if err != nil {
+			return nil, err
+		}
+		if fails {
+			broken++
+		}
+	}
+	if broken > probe/2 {
 		return nil, nil
 	}
+	for _, name := range left {
+		fails, err := b.turns(ctx, c, name)
+		if err != nil {
+			return nil, err
+		}
+		if fails {
+			cases = append(cases, name)
+		}
+	}
 	return cases, nil
+}
+
+// turns reports whether the cut turns one case.
+func (b *bed) turns(ctx context.Context, c cut, name string) (bool, error) {
+	o, err := b.try(ctx, c.corpus.suite, []string{c.corpus.name}, c.on(), "-test.run", alone(c.corpus.name, name))
+	return o.failed, err
+}
+
+// alone is the pattern of one case. A slash in its name is one in the pattern.
+func alone(corpus, name string) string {
+	pattern := "^" + corpus + "$"
+	for part := range strings.SplitSeq(name, "/") {
+		pattern += "/^" + regexp.QuoteMeta(part) + "$"
+	}
+	return pattern
+}
+
+// spread returns n names, from all over a sorted list.
+func spread(names []string, n int) (some []string) {
+	for i := range min(n, len(names)) {
+		some = append(some, names[i*len(names)/n])
+	}
+	return some
 }
 
 var (
@@ -144,6 +203,7 @@ func (b *bed) cases(ctx context.Context, corpus testName) (map[string]bool, erro
 			all[m[1]] = true
 		}
 	}
+	b.all[corpus] = slices.Sorted(maps.Keys(all))
 	return all, nil
 }
 
@@ -169,40 +229,62 @@ func cutsOf(cuts []cut, corpus testName) []cut {
 	return slices.DeleteFunc(slices.Clone(cuts), func(c cut) bool { return c.corpus != corpus })
 }
 
+// A turn is what a cut turns.
+type turn struct {
+	cut   cut
+	cases []string
+}
+
 // take runs the cuts, takes the cases that they turn out of left, and returns the
 // cuts that were needed. Those that turn the fewest cases come first: they are
-// the checks that were made for them.
-func (b *bed) take(ctx context.Context, cuts []cut, left map[string]bool, reasons map[string]string) ([]cut, error) {
-	type run struct {
-		cut   cut
-		cases []string
-	}
+// the checks that were made for them. Those that fall over come last, and are asked
+// only for what the others leave.
+func (b *bed) take(ctx context.Context, cuts []cut, left map[string]bool, reasons map[string]string) (few []cut, err error) {
 	var mu sync.Mutex
-	var runs []run
-	err := inParallel(ctx, b.workers, cuts, func(_ int, c cut) error {
-		cases, err := b.turned(ctx, c, reasons)
+	var turns []turn
+	var fallen []cut
+	err = inParallel(ctx, b.workers, cuts, func(_ int, c cut) error {
+		cases, fell, err := b.turned(ctx, c, reasons)
 		mu.Lock()
 		defer mu.Unlock()
-		runs = append(runs, run{c, cases})
+		turns = append(turns, turn{c, cases})
+		if fell {
+			fallen = append(fallen, c)
+		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(runs, func(a, b run) int {
+	few = needed(turns, left)
+	names := slices.Sorted(maps.Keys(left))
+	turns = nil
+	err = inParallel(ctx, b.workers, fallen, func(_ int, c cut) error {
+		cases, err := b.turnedAlone(ctx, c, names)
+		mu.Lock()
+		defer mu.Unlock()
+		turns = append(turns, turn{c, cases})
+		return err
+	})
+	return append(few, needed(turns, left)...), err
+}
+
+// needed takes the cases of the turns out of left, and returns the cuts that this
+// took.
+func needed(turns []turn, left map[string]bool) (few []cut) {
+	slices.SortFunc(turns, func(a, b turn) int {
 		return cmp.Or(len(a.cases)-len(b.cases), cmp.Compare(a.cut.on(), b.cut.on()))
 	})
-	var few []cut
-	for _, r := range runs {
+	for _, t := range turns {
 		before := len(left)
-		for _, name := range r.cases {
+		for _, name := range t.cases {
 			delete(left, name)
 		}
 		if len(left) < before {
-			few = append(few, r.cut)
+			few = append(few, t.cut)
 		}
 	}
-	return few, nil
+	return few
 }
 
 // discoverCuts keeps the cuts that still show something, and looks for others

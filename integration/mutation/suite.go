@@ -27,6 +27,7 @@ type bed struct {
 	root, dir string
 	mutants   []*mutant
 	workers   int
+	all       map[testName][]string // the cases of each corpus, sorted, once they were listed
 }
 
 // newBed builds the test programs in dir.
@@ -44,7 +45,7 @@ func newBed(ctx context.Context, root, dir string, workers int, mutants []*mutan
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("mutation: the library with switches does not build: %w\n%s", err, out)
 	}
-	return &bed{root: root, dir: dir, mutants: mutants, workers: workers}, nil
+	return &bed{root: root, dir: dir, mutants: mutants, workers: workers, all: map[testName][]string{}}, nil
 }
 
 // A testName is a test and the package that has it.
