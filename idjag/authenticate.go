@@ -140,7 +140,9 @@ func (s *Server) authMethods() []string {
 	methods := []string{methodBasic, methodPost, methodJWT}
 	public := s.documents != nil && s.documents.public
 	for _, c := range s.clients {
-		public = public || c.public
+		if c.public {
+			public = true
+		}
 	}
 	if public {
 		methods = append(methods, methodPublic)

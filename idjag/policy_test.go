@@ -390,7 +390,7 @@ func TestPolicyIsChecked(t *testing.T) {
 		{"a dangling scope", func(r *idjag.Rule) { r.Scopes = []string{"files:read", "flies:read"} }, "Policy.Rules[1].Scopes[1]"},
 		{"a scope of another resource", func(r *idjag.Rule) { r.Resources, r.Scopes = []string{otherMCP}, []string{"files:read"} }, "Policy.Rules[1].Scopes[0]"},
 		{"a group mapped to nothing", func(r *idjag.Rule) { r.Groups, r.Scopes = []string{"Engineering"}, nil }, "Policy.Rules[1].Scopes"},
-		{"deny with scopes", func(r *idjag.Rule) { r.Deny = true }, "Policy.Rules[1].Deny"},
+		{"deny with scopes", func(r *idjag.Rule) { r.Deny, r.Groups = true, []string{"g"} }, "Policy.Rules[1].Deny"},
 		{"deny with a strength", func(r *idjag.Rule) {
 			r.Deny, r.Scopes, r.Groups, r.ACRValues = true, nil, []string{"g"}, []string{"phr"}
 		}, "Policy.Rules[1].Deny"},
@@ -482,6 +482,19 @@ func TestRulesThatCannotMatch(t *testing.T) {
 		{"a resource that no provider may speak for", func(cfg *idjag.Config, r *idjag.Rule) {
 			cfg.Resources = append(cfg.Resources, idjag.Resource{ID: otherMCP, Scopes: []string{"files:read"}})
 			cfg.IdentityProviders[0].Resources, r.Resources = []string{resourceID}, []string{otherMCP}
+		}, "Policy.Rules[0]"},
+		{"a resource that no provider may speak for, and clients with documents", func(cfg *idjag.Config, r *idjag.Rule) {
+			admitDocuments(nil, cfg)
+			cfg.Resources = append(cfg.Resources, idjag.Resource{ID: otherMCP, Scopes: []string{"files:read"}})
+			cfg.IdentityProviders[0].Resources, r.Resources = []string{resourceID}, []string{otherMCP}
+		}, "Policy.Rules[0]"},
+		{"a client with a document, of a provider that speaks for another", func(cfg *idjag.Config, r *idjag.Rule) {
+			admitDocuments(nil, cfg)
+			cfg.IdentityProviders[0].Clients, r.Clients = []string{documentOrigin + "/other.json"}, []string{documentID}
+		}, "Policy.Rules[0]"},
+		{"a client, of a provider that speaks for another", func(cfg *idjag.Config, r *idjag.Rule) {
+			cfg.Clients = append(cfg.Clients, idjag.Client{ID: "another", DangerouslyPublic: true})
+			cfg.IdentityProviders[0].Clients, r.Clients = []string{"another"}, []string{clientID}
 		}, "Policy.Rules[0]"},
 		{"the empty tenant, of a provider that serves any", func(cfg *idjag.Config, r *idjag.Rule) {
 			cfg.IdentityProviders[0].DangerouslyAnyTenant, r.Tenants = true, []string{""}

@@ -207,9 +207,32 @@ func (b *bed) cases(ctx context.Context, corpus testName) (map[string]bool, erro
 	return all, nil
 }
 
-// everyCase demands that each case of each corpus is turned by one of the cuts.
-func (b *bed) everyCase(ctx context.Context, cuts []cut, reasons map[string]string) error {
+// readBacked reads the cases behind which several checks stand, so that no one of
+// them turns it, and which those are.
+func readBacked(path string) (map[string]string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	backed := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		name, checks, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		if !ok || checks == "" {
+			return nil, fmt.Errorf("mutation: %s: %q does not say which checks stand behind each other", path, line)
+		}
+		backed[name] = checks
+	}
+	return backed, nil
+}
+
+// everyCase demands that each case of each corpus is turned by one of the cuts, or
+// is known to be refused by several checks alike.
+func (b *bed) everyCase(ctx context.Context, cuts []cut, backed, reasons map[string]string) error {
 	var wrong []error
+	backed = maps.Clone(backed)
 	for _, corpus := range corpora {
 		left, err := b.cases(ctx, corpus)
 		if err != nil {
@@ -219,8 +242,15 @@ func (b *bed) everyCase(ctx context.Context, cuts []cut, reasons map[string]stri
 			return err
 		}
 		for _, name := range slices.Sorted(maps.Keys(left)) {
-			wrong = append(wrong, fmt.Errorf("mutation: %s/%s is refused with each check of cuts.tsv taken out", corpus, name))
+			full := corpus.String() + "/" + name
+			if _, known := backed[full]; !known {
+				wrong = append(wrong, fmt.Errorf("mutation: %s is refused with each check of cuts.tsv taken out", full))
+			}
+			delete(backed, full)
 		}
+	}
+	for _, full := range slices.Sorted(maps.Keys(backed)) {
+		wrong = append(wrong, fmt.Errorf("mutation: %s stands in backed.tsv, and one check alone refuses it, or it is gone", full))
 	}
 	return errors.Join(wrong...)
 }

@@ -73,7 +73,11 @@ func (b *bed) discover(ctx context.Context, table map[string]row, r *reach, all 
 	done := 0
 	var open []*mutant
 	for _, m := range b.mutants {
-		if r := table[m.name()]; all || r.killer == "" && (r.why == "" || strings.HasPrefix(r.why, openMark)) {
+		known := table[m.name()]
+		t, err := parseTest(known.killer)
+		_, there := r.width[t]
+		unknown := known.killer == "" && (known.why == "" || strings.HasPrefix(known.why, openMark))
+		if all || unknown || err == nil && !there {
 			open = append(open, m)
 		}
 	}
@@ -176,7 +180,7 @@ func batches(m *mutant, r *reach) (all []batch) {
 	return all
 }
 
-var measures = regexp.MustCompile("Alloc|Cost|AgreesWithStd|Race")
+var measures = regexp.MustCompile("Alloc|Cost|AreFree|AgreesWithStd|Race")
 
 func compareBool(a, b bool) int {
 	switch {

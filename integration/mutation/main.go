@@ -113,7 +113,11 @@ func (b *bed) prove(ctx context.Context, o options, table map[string]row, stdout
 	if err != nil {
 		return err
 	}
-	err = errors.Join(b.check(ctx, table), b.everyCase(ctx, cuts, reasons), everyReason(reasons, b.mutants, table))
+	backed, err := readBacked(filepath.Join(o.tables, "backed.tsv"))
+	if err != nil {
+		return err
+	}
+	err = errors.Join(b.check(ctx, table), b.everyCase(ctx, cuts, backed, reasons), everyReason(reasons, b.mutants, table))
 	if err != nil {
 		return err
 	}
