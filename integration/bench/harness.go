@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"time"
 )
 
@@ -71,33 +69,25 @@ func (r *row) least(target float64) *row {
 // visit is how many rounds of a row are taken in a row.
 const visit = 20
 
-// measure visits all rows, in a new order each time, so that none always runs in
-// the garbage of the same other: until there are as many rounds as are asked for,
-// and after that those rows whose figure is not sharp, until the limit. When to stop
+// measure takes one row after the other, so that none runs in what another one left
+// in the heap and in the caches: as many rounds as are asked for, and after that more
+// until the figure is sharp, or its share of the limit is used up. When to stop
 // depends on how wide an interval is and never on where it lies, or a figure would
 // be taken again until it suits.
 func measure(ctx context.Context, rows []*row, rounds int, stroke, limit time.Duration) error {
 	defer still()()
+	share := limit / time.Duration(max(1, len(rows)))
 	for _, r := range rows {
 		for _, o := range r.ops {
 			o.calibrate(stroke)
 		}
-	}
-	began := time.Now()
-	for taken := visit; len(rows) > 0; taken += visit {
-		for _, i := range rand.Perm(len(rows)) {
+		began := time.Now()
+		for len(r.values) < rounds || !r.sharp() && time.Since(began) < share {
 			if err := ctx.Err(); err != nil {
-				return fmt.Errorf("interrupted after %d rounds", taken-visit)
+				return fmt.Errorf("interrupted at %s", r.name)
 			}
-			rows[i].visit()
+			r.visit()
 		}
-		if taken < rounds {
-			continue
-		}
-		if time.Since(began) > limit {
-			return nil
-		}
-		rows = slices.DeleteFunc(slices.Clone(rows), (*row).sharp)
 	}
 	return nil
 }
