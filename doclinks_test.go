@@ -1,3 +1,7 @@
+//go:build go1.26
+
+// Package go/doc knows the methods of an interface from Go 1.26 on.
+
 package mcpema_test
 
 import (
