@@ -27,7 +27,7 @@ const isolatedPrefix = "emamw-"
 // strips it on the way in, so replicas with the same key share no state.
 type sessions struct {
 	seals     []*sealer // the first one seals
-	isolating []byte    // a key of its own: else an id of one sort could be read off one of the other
+	isolating *sealer   // with a key of its own: else an id of one sort could be read off one of the other
 	cursors   cipher.AEAD
 
 	// legacy holds the sessions of the SSE transport, whose ids the guard cannot
@@ -54,7 +54,7 @@ func newSessions(key []byte, previous [][]byte) *sessions {
 	}
 	s := &sessions{
 		seals:     []*sealer{newSealer(derive(key, "session"))},
-		isolating: derive(key, "isolated"),
+		isolating: newSealer(derive(key, "isolated")),
 		cursors:   newCursorSealer(derive(key, "cursor")),
 	}
 	for _, key := range previous {
@@ -131,10 +131,7 @@ func (s *sessions) isolated(id *identity) []string {
 	if made := id.session.isolated.Load(); made != nil {
 		return made[:]
 	}
-	// No HMAC: this id proves nothing, since it counts only with a seal. It must
-	// differ from caller to caller, and tell whoever reads a log nothing of them.
-	hash := sha256.Sum256(append(s.isolating[:len(s.isolating):len(s.isolating)], id.caller...))
-	made := &[1]string{isolatedPrefix + base64.RawURLEncoding.EncodeToString(hash[:])}
+	made := &[1]string{s.isolating.sum(isolatedPrefix, "", id.caller)}
 	id.session.isolated.Store(made)
 	return made[:]
 }
