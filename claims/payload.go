@@ -59,23 +59,19 @@ func (p *Payload) name(c *claim) string {
 // differ only in case, more than 32 levels, and more than 64 KiB. Bytes are
 // copied; a string, which nobody can change, is kept as it is.
 func ParsePayload[T ~string | ~[]byte](raw T) (*Payload, error) {
-	p := &Payload{text: string(raw)}
-	if err := p.parse(); err != nil {
-		return nil, err
-	}
-	return p, nil
+	return (&Payload{text: string(raw)}).parse()
 }
 
 // parse is all of ParsePayload that is too long to be compiled into its caller,
-// where the Payload then needs no memory of the heap.
-func (p *Payload) parse() error {
+// where the Payload then needs no memory of the heap. It returns p, or an error.
+func (p *Payload) parse() (*Payload, error) {
 	if len(p.text) > maxPayloadBytes {
-		return malformed("", string(faultTooLarge))
+		return nil, malformed("", string(faultTooLarge))
 	}
 	if f := p.scan(); f != "" {
-		return malformed("", string(f))
+		return nil, malformed("", string(f))
 	}
-	return nil
+	return p, nil
 }
 
 // scan finds the claims in one pass over the text.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
@@ -32,6 +33,8 @@ type exchange struct {
 	session   []string // the same, as a header
 	origin    telemetry.Origin
 	hangUp    func() // ends the request, where it opens a stream
+
+	looked atomic.Bool // the gate looked around in the server: see glance
 
 	mu      sync.Mutex
 	verdict verdict

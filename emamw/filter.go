@@ -12,9 +12,6 @@ import (
 // would run, and for each tools/list, with all of them. A tool that it leaves
 // out does not run.
 func (g *Guard) filterTools(ctx context.Context, tools []mcp.Tool) []mcp.Tool {
-	if l := glanceFrom(ctx); l != nil && l.guard == g && l.tools {
-		return tools
-	}
 	return filter(ctx, g, g.toolsAre, tools)
 }
 

@@ -70,22 +70,26 @@ type asked struct {
 // its own, or one of another server that shares the hooks. Filters do not know
 // the message's id, and give nil.
 func (g *Guard) asks(ctx context.Context, id any) (asked, bool) {
-	if s := server.ServerFromContext(ctx); s != nil && s != g.server || g.glances(ctx, id) {
+	if s := server.ServerFromContext(ctx); s != nil && s != g.server {
 		return asked{}, false
 	}
-	if x := exchangeFrom(ctx); x != nil {
-		if x.guard == g && glanceFrom(ctx) != nil {
-			// What a hook sends while the gate looks around: the same caller's, but
-			// it is not what the exchange will answer.
-			return asked{principal: x.id.principal, caller: x.id.caller}, true
-		}
-		if x.guard == g {
-			return asked{principal: x.id.principal, caller: x.id.caller, x: x}, true
-		}
+	x := exchangeFrom(ctx)
+	l := glanceIn(ctx, x)
+	switch {
+	case l.is(g, id):
+		return asked{}, false
+	case x == nil:
+	case x.guard != g:
 		// The transport of this server behind another's guard. Whom that let in,
 		// it let in there: the token names another resource.
 		g.raise(unguardedAlarm)
 		return asked{}, true
+	case l != nil:
+		// What a hook sends while the gate looks around: the same caller's, but
+		// it is not what the exchange will answer.
+		return asked{principal: x.id.principal, caller: x.id.caller}, true
+	default:
+		return asked{principal: x.id.principal, caller: x.id.caller, x: x}, true
 	}
 	// A transport without the guard. Somebody may have said who uses it.
 	if p, ok := claims.FromContext(ctx); ok {

@@ -25,22 +25,36 @@ type glance struct {
 	next      mcp.Cursor
 }
 
-func glanceFrom(ctx context.Context) *glance {
+// glanceIn returns the glance that a message belongs to, also one that a hook sends
+// with the context of it; x is the exchange of the message. To learn that there is
+// none, a context is walked to its root: an exchange in which the gate did not look
+// around knows without.
+func glanceIn(ctx context.Context, x *exchange) *glance {
+	if x != nil && !x.looked.Load() {
+		return nil
+	}
 	l, _ := ctx.Value(glanceKey{}).(*glance)
 	return l
 }
 
-// glances reports whether a message is the gate's own. The context alone does not
-// tell: a hook that sees that message may send another with the context of it.
-func (g *Guard) glances(ctx context.Context, id any) bool {
-	l := glanceFrom(ctx)
-	return l != nil && l.guard == g && id == any(nowhere)
+// is reports whether the message with this id is the glance itself. A filter knows
+// no id and gives nil: all that is filtered in a look for tools is that.
+func (l *glance) is(g *Guard, id any) bool {
+	return l != nil && l.guard == g && (id == any(nowhere) || id == nil && l.tools)
+}
+
+// under returns the context in which the gate looks around.
+func (l *glance) under(ctx context.Context) context.Context {
+	if x := exchangeFrom(ctx); x != nil {
+		x.looked.Store(true)
+	}
+	return context.WithValue(ctx, glanceKey{}, l)
 }
 
 // onGlance takes a list of templates before the hooks of the server's own, which
 // may leave out of lists what a read still reaches.
 func (g *Guard) onGlance(ctx context.Context, id any, request *mcp.ListResourceTemplatesRequest, result *mcp.ListResourceTemplatesResult) {
-	if l := glanceFrom(ctx); g.glances(ctx, id) && request.Params.Cursor == l.cursor {
+	if l := glanceIn(ctx, exchangeFrom(ctx)); l.is(g, id) && request.Params.Cursor == l.cursor {
 		l.seen, l.templates, l.next = true, slices.Clone(result.ResourceTemplates), result.NextCursor
 	}
 }
@@ -153,7 +167,7 @@ func (g *Guard) page(ctx context.Context, cursor mcp.Cursor) (page []mcp.Resourc
 	if cursor != "" {
 		message = lookMessage(mcp.MethodResourcesTemplatesList, cursor)
 	}
-	g.server.HandleMessage(context.WithValue(ctx, glanceKey{}, l), message)
+	g.server.HandleMessage(l.under(ctx), message)
 	n := len(l.templates)
 	return l.templates, l.next == "" && (n == 0 || l.templates[n-1].Name != ""), l.seen
 }
@@ -161,7 +175,7 @@ func (g *Guard) page(ctx context.Context, cursor mcp.Cursor) (page []mcp.Resourc
 // tools returns the tools of the server, task tools included, as far as its own
 // filters show them.
 func (g *Guard) tools(ctx context.Context) (found []mcp.Tool) {
-	ctx = context.WithValue(ctx, glanceKey{}, &glance{guard: g, tools: true})
+	ctx = (&glance{guard: g, tools: true}).under(ctx)
 	cursor := mcp.Cursor("")
 	for {
 		response, ok := g.server.HandleMessage(ctx, lookMessage(mcp.MethodToolsList, cursor)).(mcp.JSONRPCResponse)

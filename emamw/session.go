@@ -38,8 +38,10 @@ type sessions struct {
 // boundSession is the last session that a caller was seen with, so that its
 // hash is not computed for each request.
 type boundSession struct {
-	seen     atomic.Pointer[sessionPair]
-	isolated atomic.Pointer[[1]string]
+	seen atomic.Pointer[sessionPair]
+
+	alone    sync.Once // isolated
+	isolated [1]string // for requests that bring no session
 }
 
 type sessionPair struct {
@@ -128,12 +130,9 @@ func (s *sessions) open(sealed string, id *identity) (bare []string, ok bool) {
 // take "" for all of them: one session in which one caller's notifications reach
 // another's stream, and one can cancel another's call.
 func (s *sessions) isolated(id *identity) []string {
-	if made := id.session.isolated.Load(); made != nil {
-		return made[:]
-	}
-	made := &[1]string{s.isolating.sum(isolatedPrefix, "", id.caller)}
-	id.session.isolated.Store(made)
-	return made[:]
+	own := &id.session
+	own.alone.Do(func() { own.isolated[0] = s.isolating.sum(isolatedPrefix, "", id.caller) })
+	return own.isolated[:]
 }
 
 // resolve returns the session id to hand to mcp-go for a request with these

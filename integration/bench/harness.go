@@ -20,9 +20,11 @@ type op struct {
 // A row is one figure of the table. In each round its ops run one after the other,
 // a stroke each, and value turns their times into the figure of the round.
 //
-// A stroke is as short as the clock allows. What slows everything down for longer,
-// as a neighbour on the same machine or a lower clock rate does, cancels out; what
-// hits one stroke alone, the median of the rounds ignores.
+// A stroke is short, but holds several calls: after one call of something else, the
+// first finds the processor's caches and predictions filled with that, as a busy
+// server does not. What slows everything down for longer, as a neighbour on the same
+// machine or a lower clock rate does, cancels out; what hits one stroke alone, the
+// median of the rounds ignores.
 type row struct {
 	name, base string
 	ops        []*op

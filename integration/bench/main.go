@@ -79,7 +79,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.SetOutput(io.Discard)
 	flags.IntVar(&o.rounds, "rounds", 400, "how often everything is measured at least")
 	flags.DurationVar(&o.limit, "limit", 5*time.Minute, "how long to go on with figures that are not sharp after that")
-	flags.DurationVar(&o.stroke, "stroke", 50*time.Microsecond, "how long each operation runs in a round, at the least")
+	flags.DurationVar(&o.stroke, "stroke", 200*time.Microsecond, "how long each operation runs in a round, at the least")
 	flags.StringVar(&only, "only", "", "regular expression: the rows to measure")
 	flags.BoolVar(&o.list, "list", false, "list the rows and measure nothing")
 	if err := flags.Parse(args); err != nil {

@@ -55,7 +55,8 @@ func (c *accessClaims) Validate(context.Context) error { return nil }
 func golangJWT(f *fixture) func(token string) *accessClaims {
 	keys, err := keyfunc.NewJWKSetJSON(f.jwks)
 	must(err)
-	parser := jwt.NewParser(jwt.WithValidMethods(algorithms), jwt.WithIssuer(issuer), jwt.WithAudience(resource), jwt.WithExpirationRequired())
+	parser := jwt.NewParser(jwt.WithValidMethods(algorithms), jwt.WithIssuer(issuer), jwt.WithAudience(resource),
+		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithStrictDecoding())
 	return func(token string) *accessClaims {
 		c := &accessClaims{}
 		_, err := parser.ParseWithClaims(token, c, keys.Keyfunc)
