@@ -11,6 +11,7 @@ import (
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/emamw/mcp-ema/claims"
 	"github.com/emamw/mcp-ema/internal/telemetry"
@@ -23,6 +24,7 @@ var timeRows = []struct {
 	provider trace.TracerProvider
 	limit    time.Duration
 }{
+	{"the no-op provider", noop.NewTracerProvider(), 60 * time.Nanosecond},
 	{"a provider without an SDK", idle{}, 60 * time.Nanosecond},
 	{"the SDK, and a trace that is not sampled", sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample())), 250 * time.Nanosecond},
 }

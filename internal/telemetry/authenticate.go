@@ -40,9 +40,8 @@ type Authenticated struct {
 // An Origin says in which trace a request was authenticated. It is kept with the
 // request, for [Recorder.Authorize].
 type Origin struct {
-	span    trace.SpanContext
-	trace   trace.TraceID // of span; zero where there is no SDK behind the provider
-	dropped bool          // the span is not recorded
+	span    trace.SpanContext // the zero one where there is no SDK behind the provider
+	dropped bool              // the span is not recorded
 }
 
 // End records how the authentication ended, before it is answered. Call it once.
@@ -66,7 +65,7 @@ func (a *Authentication) end(end *Authenticated) Origin {
 	}
 	origin := Origin{dropped: !a.span.IsRecording()}
 	if self := a.span.SpanContext(); self.IsValid() {
-		origin.span, origin.trace = self, self.TraceID()
+		origin.span = self
 	}
 	if !origin.dropped {
 		a.span.SetAttributes(r.authenticated(end, toSpan)...)

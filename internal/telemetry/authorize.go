@@ -72,11 +72,12 @@ func (r *Recorder) trace(ctx context.Context, d *Decision) context.Context {
 	// Where the sampler left the trace out, to ask it again for each allowed call
 	// would cost more than the decision. For a refusal it is asked.
 	spare := d.Reason == "" && origin.dropped
-	if spare && origin.trace == none {
+	from := origin.span.TraceID()
+	if spare && from == none {
 		return ctx
 	}
 	ambient := trace.SpanContextFromContext(ctx).TraceID()
-	apart := ambient != none && origin.trace != none && ambient != origin.trace
+	apart := ambient != none && from != none && ambient != from
 	if spare && !apart {
 		return ctx
 	}
@@ -84,7 +85,7 @@ func (r *Recorder) trace(ctx context.Context, d *Decision) context.Context {
 	switch {
 	case apart:
 		options = []trace.SpanStartOption{trace.WithLinks(trace.Link{SpanContext: origin.span})}
-	case ambient == none && origin.trace != none:
+	case ambient == none && from != none:
 		ctx = trace.ContextWithSpanContext(ctx, origin.span)
 	}
 	ctx, span := r.tracer.Start(ctx, spanAuthorize, options...)
