@@ -104,7 +104,7 @@ var commands = map[string]proof{
 	"go test -run '^$' -bench BenchmarkRead -benchtime 100x ./emamw": {file: "emamw/bench_test.go", text: "func BenchmarkRead("},
 	"make bench":    {file: "integration/bench/bench_test.go", text: "func TestRun("}, // a few rounds: a target on a busy machine proves nothing
 	"make check":    {reason: "it is .ci/run, which is how all of these are run"},
-	"make soak":     {file: ".ci/run", text: "SOAK=1m go test -count=1 -run TestSoak ./soak"}, // a minute of the hour
+	"make soak":     {file: ".ci/run", text: "SOAK=1m go test -count=1 -v -run TestSoak ./soak"}, // a minute of the hour
 	"make mutation": {file: ".ci/run", text: "(cd integration && go run ./mutation)"},
 }
 

@@ -49,9 +49,10 @@ type cacheEntry struct {
 
 // flight is a verification under way, for the others with the same token.
 type flight struct {
-	done   chan struct{}
-	id     *identity
-	reason claims.Reason
+	done    chan struct{}
+	id      *identity
+	reason  claims.Reason
+	learned trail
 }
 
 func newIdentityCache(entries int) *identityCache {
@@ -68,11 +69,11 @@ func newIdentityCache(entries int) *identityCache {
 
 // load returns the identity of the token with this hash, by verify where it is
 // not known. Requests that bring the same new token at the same time share one
-// verification. said becomes what the cache said.
-func (c *identityCache) load(ctx context.Context, sum [sha256.Size]byte, now func() time.Time, said *telemetry.CacheResult, verify func() (*identity, claims.Reason)) (*identity, claims.Reason) {
+// verification. t becomes what the cache said, and what verify learned.
+func (c *identityCache) load(ctx context.Context, sum [sha256.Size]byte, now func() time.Time, t *trail, verify func() (*identity, claims.Reason)) (*identity, claims.Reason) {
 	s := &c.shards[sum[0]%cacheShards]
 	id, result := s.lookup(sum, now())
-	*said = result
+	t.cache = result
 	if id != nil {
 		return id, ""
 	}
@@ -86,11 +87,13 @@ func (c *identityCache) load(ctx context.Context, sum [sha256.Size]byte, now fun
 		if f.reason == claims.Canceled {
 			return verify() // whoever led gave up; this request has not
 		}
+		t.issuer, t.claim = f.learned.issuer, f.learned.claim
 		return f.id, f.reason
 	}
 	defer s.land(sum, f)
 	f.reason = claims.Internal // what the others learn should verify panic
 	f.id, f.reason = verify()
+	f.learned = *t
 	if f.reason == "" && now().Before(f.id.expires) {
 		s.store(sum, f.id)
 	}

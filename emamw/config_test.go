@@ -116,6 +116,19 @@ func TestConfigMistakes(t *testing.T) {
 	}
 }
 
+// A URL with a password in it is refused, and the error goes into a log.
+func TestNoPasswordInAMistake(t *testing.T) {
+	const url = "https://u:secret@x.example"
+	_, err := emamw.New(t.Context(), server.NewMCPServer("s", "1"), emamw.Config{
+		Resource:             url,
+		AuthorizationServers: []emamw.AuthorizationServer{{Issuer: url, JWKSURL: url}},
+		AllowedOrigins:       []string{url},
+	})
+	if n := len(fields(t, err)); n != 4 || strings.Contains(err.Error(), "secret") {
+		t.Errorf("%d mistakes, want 4: %v", n, err)
+	}
+}
+
 // A deployment is put right in one round.
 func TestEveryMistakeAtOnce(t *testing.T) {
 	_, err := emamw.New(t.Context(), server.NewMCPServer("s", "1"), emamw.Config{

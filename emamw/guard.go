@@ -53,7 +53,7 @@ type Guard struct {
 	strays    strays
 	alarm     alarm
 
-	unruledOnce sync.Once
+	coverageOnce sync.Once
 }
 
 // guarded holds every server that has a gate, and does not keep it alive.

@@ -26,9 +26,10 @@ import (
 // header: a token is not passed on (MCP authorization, "Token Handling").
 //
 // When it is called, the names of all tools, prompts and resources that have no
-// rule are logged once, as they fall under Config.Unruled.
+// rule are logged once, as they fall under Config.Unruled, and those of the tools
+// and prompts in Config.Rules that are not registered.
 func (g *Guard) Handler(transport http.Handler) http.Handler {
-	g.reportUnruled()
+	g.reportCoverage()
 	return &handler{guard: g, transport: transport}
 }
 

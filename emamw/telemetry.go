@@ -40,6 +40,7 @@ func onFetch(r *telemetry.Recorder, issuer *telemetry.Issuer) func(context.Conte
 // trail is what was learned on the way to an identity, also where there is none.
 type trail struct {
 	issuer *issuer // that the token names, and that is trusted
+	claim  string  // that is at fault, as the mapping names it
 	cache  telemetry.CacheResult
 }
 
@@ -48,7 +49,7 @@ func (g *Guard) conclude(a *telemetry.Authentication, id *identity, reason claim
 	if g.telemetry == nil {
 		return telemetry.Origin{}
 	}
-	end := telemetry.Authenticated{Reason: reason, Cache: t.cache}
+	end := telemetry.Authenticated{Reason: reason, Claim: t.claim, Cache: t.cache}
 	if reason != "" {
 		end.Status = statusOf(reason)
 	}

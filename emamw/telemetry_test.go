@@ -3,6 +3,7 @@ package emamw_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -211,5 +212,43 @@ func TestAuditOfStrays(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Whoever looks for a claim that is missing is told which it is: in the error, and
+// in the audit record of everybody who brought the token.
+func TestClaimAtFault(t *testing.T) {
+	b, records := audited(t)
+	for _, tt := range []struct {
+		change map[string]any
+		reason claims.Reason
+		claim  string // "" where the reason is about no one claim
+	}{
+		{map[string]any{"iss": nil}, claims.ClaimMissing, "iss"},
+		{map[string]any{"iss": 7}, claims.ClaimMalformed, "iss"},
+		{map[string]any{"exp": nil}, claims.ClaimMissing, "exp"},
+		{map[string]any{"exp": "tomorrow"}, claims.ClaimMalformed, "exp"},
+		{map[string]any{"nbf": "now"}, claims.ClaimMalformed, "nbf"},
+		{map[string]any{"iat": "now"}, claims.ClaimMalformed, "iat"},
+		{map[string]any{"aud": nil}, claims.ClaimMissing, "aud"},
+		{map[string]any{"client_id": nil}, claims.ClaimMissing, "client_id"},
+		{map[string]any{"scope": []string{"a b"}}, claims.ClaimMalformed, "scope"},
+		{map[string]any{"groups": 7}, claims.ClaimMalformed, "groups"},
+		{map[string]any{"SUB": "bob"}, claims.ClaimMalformed, ""},
+		{map[string]any{"iss": "https://elsewhere.example"}, claims.IssuerUntrusted, ""},
+		{map[string]any{"aud": "https://elsewhere.example"}, claims.AudienceMismatch, ""},
+	} {
+		token := b.as.Mint(emamwtest.Token{Claims: tt.change})
+		_, err := b.guard.Verify(t.Context(), token)
+		var refused *emamw.TokenError
+		if !errors.As(err, &refused) || refused.Reason != tt.reason || refused.Claim != tt.claim || !strings.HasSuffix(err.Error(), tt.claim) {
+			t.Errorf("%v: %v, want %s of %q", tt.change, err, tt.reason, tt.claim)
+		}
+		records.take(t)
+		b.post(token, message("ping", nil))
+		told := records.take(t)
+		if claim, _ := told[0]["ema.token.claim"].(string); len(told) != 1 || claim != tt.claim {
+			t.Errorf("%v: %v, want one record of %q", tt.change, told, tt.claim)
+		}
 	}
 }

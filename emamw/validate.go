@@ -39,6 +39,12 @@ func (m *mistakes) add(field, value, reason string) {
 	*m = append(*m, &ConfigError{Field: field, Value: value, Reason: reason})
 }
 
+// addURL is add for an address that discovery.CheckURL refuses.
+func (m *mistakes) addURL(field, raw string, p discovery.Policy) {
+	shown, wrong := discovery.Mistake(raw, p)
+	m.add(field, shown, wrong)
+}
+
 // validate reports every mistake of cfg, and fills in its defaults.
 func (cfg *Config) validate() error {
 	var m mistakes
@@ -67,8 +73,8 @@ func (cfg *Config) validateResource(m *mistakes) {
 		m.add("Resource", "", "is empty: give the URL that clients call, such as https://mcp.example.com/mcp")
 		return
 	}
-	if err := discovery.CheckURL(cfg.Resource, cfg.policy()); err != nil {
-		m.add("Resource", cfg.Resource, discovery.URLRule)
+	if discovery.CheckURL(cfg.Resource, cfg.policy()) != nil {
+		m.addURL("Resource", cfg.Resource, cfg.policy())
 		return
 	}
 	if strings.Contains(cfg.Resource, "?") {
@@ -110,7 +116,8 @@ func (cfg *Config) validateOrigins(m *mistakes) {
 		if origin == "*" || discovery.IsOrigin(origin) {
 			continue
 		}
-		m.add("AllowedOrigins["+strconv.Itoa(i)+"]", origin, `use scheme://host[:port] in lower case and without a path, as browsers send it, or "*"`)
+		shown, _ := discovery.Mistake(origin, cfg.policy())
+		m.add("AllowedOrigins["+strconv.Itoa(i)+"]", shown, `use scheme://host[:port] in lower case and without a path, as browsers send it, or "*"`)
 	}
 	cfg.AllowedOrigins = slices.Clone(cfg.AllowedOrigins)
 	if u, err := url.Parse(cfg.Resource); err == nil {
@@ -192,8 +199,10 @@ func (as *AuthorizationServer) validate(m *mistakes, field string, cfg *Config) 
 	switch {
 	case as.Issuer == "":
 		m.add(field+".Issuer", "", "is empty: give the issuer as its tokens and its metadata state it")
-	case discovery.CheckURL(probe, cfg.policy()) != nil || strings.Contains(as.Issuer, "?"):
-		m.add(field+".Issuer", as.Issuer, "use an absolute https URL without user information, query and fragment (http only on loopback)")
+	case discovery.CheckURL(probe, cfg.policy()) != nil:
+		m.addURL(field+".Issuer", as.Issuer, cfg.policy())
+	case strings.Contains(as.Issuer, "?"):
+		m.add(field+".Issuer", as.Issuer, "holds a query: leave it out (RFC 8414 section 2)")
 	case template && !discovery.IsTemplate(as.Issuer):
 		m.add(field+".Issuer", as.Issuer, "has the placeholder for the tenant elsewhere than as one whole path segment")
 	case template && len(as.Tenants) == 0:
@@ -204,7 +213,7 @@ func (as *AuthorizationServer) validate(m *mistakes, field string, cfg *Config) 
 		m.add(field+".Tenants", "", "is an empty list, which would limit nothing: leave it out for every tenant, or name those whose users may come in")
 	}
 	if as.JWKSURL != "" && discovery.CheckURL(as.JWKSURL, cfg.policy()) != nil {
-		m.add(field+".JWKSURL", as.JWKSURL, discovery.URLRule)
+		m.addURL(field+".JWKSURL", as.JWKSURL, cfg.policy())
 	}
 	limit(m, field+".MaxAge", &as.MaxAge, defaultTokenAge, 30*24*time.Hour)
 	if as.Algorithms == nil {

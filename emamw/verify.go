@@ -19,9 +19,16 @@ import (
 // anything out of the token.
 type TokenError struct {
 	Reason claims.Reason
+
+	// Claim is the claim that is at fault, in the words of the configured mapping:
+	// "client_id". It is empty where the reason is about no one claim.
+	Claim string
 }
 
 func (e *TokenError) Error() string {
+	if e.Claim != "" {
+		return "emamw: token refused: " + string(e.Reason) + ": " + e.Claim
+	}
 	return "emamw: token refused: " + string(e.Reason)
 }
 
@@ -67,9 +74,10 @@ func (id *identity) who() context.Context {
 // caller's own copy. The error is a [*TokenError]; when its Reason is Undecided
 // the token may be good, and the caller should be told to try again.
 func (g *Guard) Verify(ctx context.Context, token string) (*claims.Principal, error) {
-	id, reason := g.identify(ctx, token, &trail{})
+	var t trail
+	id, reason := g.identify(ctx, token, &t)
 	if reason != "" {
-		return nil, &TokenError{reason}
+		return nil, &TokenError{Reason: reason, Claim: t.claim}
 	}
 	if g.identities.off {
 		return id.principal, nil // nobody else has it
@@ -100,7 +108,7 @@ func (g *Guard) recall(ctx context.Context, token string, t *trail) (*identity, 
 		return g.verify(ctx, token, t)
 	}
 	sum := sha256.Sum256(unsafe.Slice(unsafe.StringData(token), len(token)))
-	id, reason := g.identities.load(ctx, sum, g.now, &t.cache, func() (*identity, claims.Reason) {
+	id, reason := g.identities.load(ctx, sum, g.now, t, func() (*identity, claims.Reason) {
 		return g.verify(ctx, token, t)
 	})
 	g.telemetry.CacheLookup(ctx, telemetry.TokenCache, t.cache)
@@ -113,13 +121,13 @@ func (g *Guard) recall(ctx context.Context, token string, t *trail) (*identity, 
 func (g *Guard) verify(ctx context.Context, token string, learned *trail) (*identity, claims.Reason) {
 	t, err := jose.Parse(token)
 	if err != nil {
-		return nil, reasonOf(err)
+		return nil, learned.reason(err)
 	}
 	payload, err := claims.ParsePayload(t.Payload)
 	if err != nil {
-		return nil, reasonOf(err)
+		return nil, learned.reason(err)
 	}
-	iss, tenant, reason := g.issuerOf(payload)
+	iss, tenant, reason := g.issuerOf(payload, learned)
 	if reason != "" {
 		return nil, reason
 	}
@@ -127,11 +135,11 @@ func (g *Guard) verify(ctx context.Context, token string, learned *trail) (*iden
 	if reason := iss.suits(t.Header); reason != "" {
 		return nil, reason
 	}
-	expires, reason := g.lifetime(payload, iss.maxAge)
+	expires, reason := g.lifetime(payload, iss.maxAge, learned)
 	if reason != "" {
 		return nil, reason
 	}
-	if reason := iss.addresses(payload); reason != "" {
+	if reason := iss.addresses(payload, learned); reason != "" {
 		return nil, reason
 	}
 	// Read before the key: should a key be withdrawn between here and there, the
@@ -139,14 +147,14 @@ func (g *Guard) verify(ctx context.Context, token string, learned *trail) (*iden
 	generation := iss.keys.Generation()
 	key, err := iss.keys.Key(ctx, t.Header.KeyID, t.Header.Algorithm)
 	if err != nil {
-		return nil, reasonOf(err)
+		return nil, learned.reason(err)
 	}
 	if err := t.Verify(key); err != nil {
-		return nil, reasonOf(err)
+		return nil, learned.reason(err)
 	}
 	principal, err := iss.mapper.Map(ctx, payload)
 	if err != nil {
-		return nil, reasonOf(err)
+		return nil, learned.reason(err)
 	}
 	if !iss.admits(tenant, principal.Tenant) {
 		return nil, claims.TenantNotAllowed
@@ -163,13 +171,13 @@ func (g *Guard) verify(ctx context.Context, token string, learned *trail) (*iden
 
 // issuerOf finds the issuer that the token claims to come from. Trust begins
 // with the configured list: no key is looked up for another name.
-func (g *Guard) issuerOf(p *claims.Payload) (*issuer, string, claims.Reason) {
+func (g *Guard) issuerOf(p *claims.Payload, learned *trail) (*issuer, string, claims.Reason) {
 	name, present, err := p.Text("iss")
 	if err != nil {
-		return nil, "", reasonOf(err)
+		return nil, "", learned.reason(err)
 	}
 	if !present {
-		return nil, "", claims.ClaimMissing
+		return nil, "", learned.missing("iss")
 	}
 	iss, tenant := g.issuers.find(name)
 	if iss == nil {
@@ -193,26 +201,26 @@ func (iss *issuer) suits(h jose.Header) claims.Reason {
 
 // lifetime checks exp, nbf and iat against the clock (RFC 7519 sections 4.1.4
 // to 4.1.6) and returns when the token expires.
-func (g *Guard) lifetime(p *claims.Payload, maxAge time.Duration) (time.Time, claims.Reason) {
+func (g *Guard) lifetime(p *claims.Payload, maxAge time.Duration, learned *trail) (time.Time, claims.Reason) {
 	now := g.now()
 	expires, present, err := p.Time("exp")
 	switch {
 	case err != nil:
-		return time.Time{}, reasonOf(err)
+		return time.Time{}, learned.reason(err)
 	case !present:
-		return time.Time{}, claims.ClaimMissing
+		return time.Time{}, learned.missing("exp")
 	case !now.Before(expires.Add(g.skew)):
 		return time.Time{}, claims.TokenExpired
 	}
 	if notBefore, present, err := p.Time("nbf"); err != nil {
-		return time.Time{}, reasonOf(err)
+		return time.Time{}, learned.reason(err)
 	} else if present && now.Before(notBefore.Add(-g.skew)) {
 		return time.Time{}, claims.TokenNotYetValid
 	}
 	issued, present, err := p.Time("iat")
 	switch {
 	case err != nil:
-		return time.Time{}, reasonOf(err)
+		return time.Time{}, learned.reason(err)
 	case !present:
 		issued = now // a token that does not tell its age may live no longer from now on
 	case now.Before(issued.Add(-g.skew)):
@@ -227,10 +235,10 @@ func (g *Guard) lifetime(p *claims.Payload, maxAge time.Duration) (time.Time, cl
 // addresses checks that the token is for this server, and that it is a bearer
 // token: cnf binds one to a key, and to accept it without a proof of that key
 // would undo the binding (RFC 9449 section 7.2, RFC 8705 section 3).
-func (iss *issuer) addresses(p *claims.Payload) claims.Reason {
+func (iss *issuer) addresses(p *claims.Payload, learned *trail) claims.Reason {
 	meant, err := iss.mapper.Addresses(p, iss.audiences)
 	if err != nil {
-		return reasonOf(err)
+		return learned.reason(err)
 	}
 	if !meant {
 		return claims.AudienceMismatch
@@ -255,8 +263,15 @@ func (iss *issuer) admits(named, tenant string) bool {
 
 func callerKey(p *claims.Principal) string { return p.Key() + p.ClientID }
 
-// reasonOf reads the reason out of an error of the packages that verify.
-func reasonOf(err error) claims.Reason {
+// missing is the refusal of a token without a claim that each must have.
+func (t *trail) missing(claim string) claims.Reason {
+	t.claim = claim
+	return claims.ClaimMissing
+}
+
+// reason reads the reason out of an error of the packages that verify, and which
+// claim is at fault.
+func (t *trail) reason(err error) claims.Reason {
 	var (
 		token *jose.Error
 		claim *claims.Error
@@ -266,6 +281,7 @@ func reasonOf(err error) claims.Reason {
 	case errors.As(err, &token):
 		return token.Reason
 	case errors.As(err, &claim):
+		t.claim = claim.Claim
 		return claim.Reason
 	case errors.As(err, &key):
 		return key.Reason

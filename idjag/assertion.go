@@ -93,7 +93,7 @@ func (s *Server) trusted(p *claims.Payload) (*provider, error) {
 		return nil, err
 	}
 	if !present {
-		return nil, refuse(claims.ClaimMissing)
+		return nil, faulty("iss", claims.ClaimMissing)
 	}
 	if found := s.providers[iss]; found != nil {
 		return found, nil
@@ -110,7 +110,7 @@ func (s *Server) checkBinding(a *assertion, c *caller) error {
 		return err
 	}
 	if !present {
-		return refuse(claims.ClaimMissing)
+		return faulty("aud", claims.ClaimMissing)
 	}
 	if len(aud) != 1 || aud[0] != s.issuer {
 		return refuse(claims.AudienceMismatch)
@@ -140,9 +140,9 @@ func required(p *claims.Payload, name string) (string, error) {
 	case err != nil:
 		return "", err
 	case !present:
-		return "", refuse(claims.ClaimMissing)
+		return "", faulty(name, claims.ClaimMissing)
 	case value == "", name != "client_id" && len(value) > maxIDBytes:
-		return "", refuse(claims.ClaimMalformed)
+		return "", faulty(name, claims.ClaimMalformed)
 	}
 	return value, nil
 }
@@ -156,14 +156,14 @@ func (s *Server) checkTimes(a *assertion) error {
 		return err
 	}
 	if !present {
-		return refuse(claims.ClaimMissing) // never: it lives forever
+		return faulty("exp", claims.ClaimMissing) // never: it lives forever
 	}
 	iat, present, err := a.payload.Time("iat")
 	if err != nil {
 		return err
 	}
 	if !present {
-		return refuse(claims.ClaimMissing)
+		return faulty("iat", claims.ClaimMissing)
 	}
 	a.issued, a.expires = iat, exp
 	if s.expired(exp) {

@@ -39,6 +39,10 @@ func (o *outcome) told() *telemetry.Exchanged {
 	end := &telemetry.Exchanged{Resource: o.resource, Scopes: o.scopes, TokenID: o.tokenID, Rules: o.rules}
 	if o.refusal != nil {
 		end.Reason = o.refusal.reason
+		var fault *claims.Error
+		if errors.As(o.refusal.cause, &fault) {
+			end.Claim = fault.Claim
+		}
 	}
 	if o.provider != nil {
 		end.Issuer = o.provider.told

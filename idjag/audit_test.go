@@ -51,6 +51,25 @@ func TestAuditOfAGrant(t *testing.T) {
 	}
 }
 
+// Whoever looks for a claim that is missing from an ID-JAG is told which it is.
+func TestClaimAtFault(t *testing.T) {
+	w := newWorld(t, nil)
+	for _, name := range []string{"iss", "aud", "client_id", "sub", "jti", "exp", "iat"} {
+		w.redeem(w.mint(with(claimSet{name: nil})))
+		if record := w.audits.last(t); record["ema.reason"] != "claim_missing" || record["ema.token.claim"] != name {
+			t.Errorf("record %v, want %s to be missing", record, name)
+		}
+	}
+	w.redeem(w.mint(with(claimSet{"groups": 7})))
+	if record := w.audits.last(t); record["ema.reason"] != "claim_malformed" || record["ema.token.claim"] != "groups" {
+		t.Errorf("record %v, want groups to be malformed", record)
+	}
+	w.redeem(w.mint(with(claimSet{"aud": "https://elsewhere.example"})))
+	if record := w.audits.last(t); record["ema.token.claim"] != nil {
+		t.Errorf("record %v names a claim for what is about none", record)
+	}
+}
+
 // TestNothingUnprovenIsRecorded: an issuer that is not trusted, and a client
 // that is only claimed, are names that the sender chose.
 func TestNothingUnprovenIsRecorded(t *testing.T) {

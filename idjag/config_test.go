@@ -143,6 +143,23 @@ func TestConfigMistakes(t *testing.T) {
 	}
 }
 
+// TestNoPasswordInAMistake: the error goes into a log.
+func TestNoPasswordInAMistake(t *testing.T) {
+	const url = "https://u:secret@x.example"
+	_, err := idjag.New(t.Context(), idjag.Config{
+		Issuer:            url,
+		Resources:         []idjag.Resource{{ID: url}},
+		IdentityProviders: []idjag.IdentityProvider{{Issuer: url + "/idp", JWKSURL: url}},
+		Clients:           []idjag.Client{{ID: "c", JWKSURL: url}},
+		AllowedOrigins:    []string{url},
+		ClientDocuments:   idjag.ClientDocuments{Origins: []string{url}},
+		Keys:              idjag.Keys{Current: idjag.DangerouslyEphemeralKey()},
+	})
+	if n := strings.Count(err.Error(), "\n") + 1; n != 7 || strings.Contains(err.Error(), "secret") {
+		t.Errorf("%d mistakes, want 7: %v", n, err)
+	}
+}
+
 // TestConfigIsCopied: what a caller changes after New changes nothing.
 func TestConfigIsCopied(t *testing.T) {
 	var kept *idjag.Config

@@ -53,6 +53,12 @@ func refuse(reason claims.Reason) *refusal {
 	return &refusal{reason: reason, code: codeOf(reason)}
 }
 
+// faulty is the refusal over one claim. The cause names it, for the log and the
+// audit record.
+func faulty(claim string, reason claims.Reason) *refusal {
+	return &refusal{reason: reason, code: codeOf(reason), cause: &claims.Error{Reason: reason, Claim: claim}}
+}
+
 func malformedRequest(description string) *refusal {
 	return &refusal{reason: claims.RequestMalformed, code: invalidRequest, description: description}
 }

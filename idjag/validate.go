@@ -75,7 +75,7 @@ func (cfg *Config) completeIssuer(m *mistakes) {
 	case cfg.Issuer == "":
 		m.add("Issuer", "", "is empty: give the URL of this server, such as https://auth.example.com")
 	case discovery.CheckURL(cfg.Issuer, cfg.network()) != nil:
-		m.add("Issuer", cfg.Issuer, discovery.URLRule)
+		m.addURL("Issuer", cfg.Issuer, cfg.network())
 	case strings.Contains(cfg.Issuer, "?"):
 		m.add("Issuer", cfg.Issuer, "leave out the query (RFC 8414 section 2)")
 	}
@@ -90,8 +90,10 @@ func (cfg *Config) completeResources(m *mistakes) {
 	for i := range cfg.Resources {
 		r, at := &cfg.Resources[i], fmt.Sprintf("Resources[%d]", i)
 		switch {
+		case r.ID == "":
+			m.add(at+".ID", "", "is empty: give the URL that clients of this MCP server call")
 		case discovery.CheckURL(r.ID, cfg.network()) != nil:
-			m.add(at+".ID", r.ID, "use the URL that clients call: absolute, https, without user information and fragment (http only on loopback)")
+			m.addURL(at+".ID", r.ID, cfg.network())
 		case seen[r.ID]:
 			m.add(at+".ID", r.ID, "stands here twice")
 		}
@@ -107,7 +109,8 @@ func (cfg *Config) completeResources(m *mistakes) {
 
 func (cfg *Config) checkOrigin(m *mistakes, field, origin string) {
 	if !discovery.IsOrigin(origin) || discovery.CheckURL(origin, cfg.network()) != nil {
-		m.add(field, origin, "use scheme://host[:port] in lower case and without a path; https unless the host is loopback")
+		shown, _ := discovery.Mistake(origin, cfg.network())
+		m.add(field, shown, "use scheme://host[:port] in lower case and without a path; https unless the host is loopback")
 	}
 }
 
@@ -138,10 +141,10 @@ func newProvider(cfg *Config, i int) (*provider, mistakes) {
 	case slices.ContainsFunc(cfg.IdentityProviders[:i], func(o IdentityProvider) bool { return o.Issuer == idp.Issuer }):
 		m.add(at+".Issuer", idp.Issuer, "stands here twice: one issuer is trusted on one set of terms")
 	case discovery.CheckURL(idp.Issuer, cfg.network()) != nil:
-		m.add(at+".Issuer", idp.Issuer, discovery.URLRule)
+		m.addURL(at+".Issuer", idp.Issuer, cfg.network())
 	}
 	if idp.JWKSURL != "" && discovery.CheckURL(idp.JWKSURL, cfg.network()) != nil {
-		m.add(at+".JWKSURL", idp.JWKSURL, discovery.URLRule)
+		m.addURL(at+".JWKSURL", idp.JWKSURL, cfg.network())
 	}
 	for _, list := range []*[]string{&p.Tenants, &p.Clients, &p.Resources, &p.EmailDomains} {
 		*list = slices.Clone(*list)
@@ -236,7 +239,7 @@ func newClient(cfg *Config, i int) (*client, mistakes) {
 			m.add(at+".JWKS", "", "holds no usable public key")
 		}
 	case c.JWKSURL != "" && discovery.CheckURL(c.JWKSURL, cfg.network()) != nil:
-		m.add(at+".JWKSURL", c.JWKSURL, discovery.URLRule)
+		m.addURL(at+".JWKSURL", c.JWKSURL, cfg.network())
 	}
 	proves := len(c.SecretHashes) > 0 || len(c.JWKS) > 0 || c.JWKSURL != ""
 	switch {

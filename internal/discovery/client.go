@@ -124,8 +124,8 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 // checkRequest judges what can be judged without DNS, so that it holds under a
 // transport or a proxy that is not ours.
 func (t *transport) checkRequest(u *url.URL) error {
-	if err := checkScheme(u, t.policy); err != nil {
-		return err
+	if wrong := schemeMistake(u, t.policy); wrong != "" {
+		return errors.New("discovery: the URL " + wrong)
 	}
 	if t.policy.AllowPrivate {
 		return nil

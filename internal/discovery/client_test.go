@@ -117,7 +117,7 @@ func TestClientChecksAfterResolution(t *testing.T) {
 func TestClientRefusesPlainHTTP(t *testing.T) {
 	c := discovery.Client(nil, "https://as.example.com", discovery.Policy{})
 	_, _, err := ask(t, c, "http://as.example.com/keys")
-	if err == nil || !strings.Contains(err.Error(), "scheme is http") {
+	if err == nil || !strings.Contains(err.Error(), "the URL uses http") {
 		t.Errorf("error = %v", err)
 	}
 	req := must(http.NewRequestWithContext(t.Context(), http.MethodPost, "http://as.example.com", nil))

@@ -18,35 +18,62 @@ type Policy struct {
 // and logged.
 const maxURLBytes = 2048
 
-// URLRule tells an operator what [CheckURL] asks of an address.
-const URLRule = "use an absolute https URL without user information and fragment (http only on loopback)"
-
 // CheckURL says what is wrong with an address, or nil: it must be an absolute
 // https URL with a host, without user information and without a fragment. http is
 // accepted for a loopback host, where no network lies between, and elsewhere when
 // the policy allows it. The text of the error does not repeat raw, which may hold
 // a password.
 func CheckURL(raw string, p Policy) error {
+	if wrong := mistake(raw, p); wrong != "" {
+		return errors.New("discovery: the URL " + wrong)
+	}
+	return nil
+}
+
+// Mistake is what an operator should read of an address that [CheckURL] refuses:
+// the address, unless it may hold a password, and what is wrong with it. Without
+// the very mistake named, whoever wrote an https URL with a space in it is told to
+// write an https URL.
+func Mistake(raw string, p Policy) (shown, wrong string) {
+	if !strings.Contains(raw, "@") {
+		shown = raw
+	}
+	return shown, mistake(raw, p)
+}
+
+func mistake(raw string, p Policy) string {
 	if len(raw) > maxURLBytes {
-		return errors.New("discovery: URL is longer than 2048 bytes")
+		return "is longer than 2048 bytes"
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
-		return errors.New("discovery: not a URL: write it as https://host/path")
+		return "cannot be read: write it as https://host/path"
 	}
 	switch {
 	case u.Hostname() == "":
-		return errors.New("discovery: not an absolute URL with a host: write it as https://host/path")
+		return "is not absolute: write it as https://host/path"
 	case u.User != nil:
-		return errors.New("discovery: URL holds user information: take it out")
+		return "holds user information: take it out"
 	case strings.Contains(raw, "#"):
-		return errors.New("discovery: URL holds a fragment: take it out")
+		return "holds a fragment: take it out"
 	case strings.ContainsFunc(raw, unprintable):
-		return errors.New("discovery: URL holds a space or a character outside ASCII: write it percent-encoded, and the host in Punycode")
+		return "holds a space or a character outside ASCII: write it percent-encoded, and the host in Punycode"
 	case !validPort(u):
-		return errors.New("discovery: URL holds an invalid port")
+		return "holds an invalid port"
 	}
-	return checkScheme(u, p)
+	return schemeMistake(u, p)
+}
+
+func schemeMistake(u *url.URL, p Policy) string {
+	switch {
+	case u.Scheme == "https":
+		return ""
+	case u.Scheme != "http":
+		return "has another scheme than https"
+	case p.AllowHTTP || isLoopback(u.Hostname()):
+		return ""
+	}
+	return "uses http, which is for loopback only: use https, since whoever sits on the way could replace what is sent"
 }
 
 // IsOrigin reports whether s is a web origin in the form in which browsers send
@@ -67,18 +94,6 @@ func validPort(u *url.URL) bool {
 	}
 	port, err := strconv.ParseUint(u.Port(), 10, 16)
 	return err == nil && port != 0
-}
-
-func checkScheme(u *url.URL, p Policy) error {
-	switch {
-	case u.Scheme == "https":
-		return nil
-	case u.Scheme != "http":
-		return errors.New("discovery: scheme is not https")
-	case p.AllowHTTP || isLoopback(u.Hostname()):
-		return nil
-	}
-	return errors.New("discovery: scheme is http: use https, since whoever sits on the way could replace the keys")
 }
 
 // isLoopback reports whether host is this machine by its text alone. A name that

@@ -85,6 +85,31 @@ func TestCheckURL(t *testing.T) {
 	}
 }
 
+// An operator reads which mistake it is, and never a password.
+func TestMistake(t *testing.T) {
+	for raw, want := range map[string]string{
+		"https://as.example.com":             "",
+		"as.example.com":                     "not absolute",
+		"ftp://as.example.com":               "another scheme",
+		"http://as.example.com":              "uses http",
+		"https://as.example.com#x":           "fragment",
+		"https://as.example.com/a b":         "a space",
+		"https://bücher.example":             "outside ASCII",
+		"https://as.example.com:0":           "port",
+		"https://as.example.com/%zz":         "cannot be read",
+		"https://user:secret@as.example.com": "user information",
+		"https://user:%zz@as.example.com":    "cannot be read", // with the password in it
+	} {
+		shown, wrong := discovery.Mistake(raw, discovery.Policy{})
+		if (wrong == "") != (want == "") || !strings.Contains(wrong, want) {
+			t.Errorf("Mistake(%q) is %q, want %q", raw, wrong, want)
+		}
+		if secret := strings.Contains(raw, "@"); (shown == "") != secret || !secret && shown != raw {
+			t.Errorf("Mistake(%q) shows %q", raw, shown)
+		}
+	}
+}
+
 func TestIsOrigin(t *testing.T) {
 	for raw, want := range map[string]bool{
 		"https://app.example.com":      true,

@@ -10,7 +10,9 @@ import (
 )
 
 // A report writes one log line per change of an issuer's state, and none per
-// fetch or request: an outage of a day is two lines. An issuer that is up and
+// fetch or request: an outage of a day is a line for each cause that it has, and
+// one for its end. The second cause counts: whoever mended the first would
+// otherwise go on looking for what the log last said. An issuer that is up and
 // down all the time is held to one line a minute; each line then says how many
 // were left out.
 //
@@ -22,9 +24,15 @@ type report struct {
 
 	mu       sync.Mutex
 	loaded   bool
-	failing  bool
-	rejected int // members left out of the last set
+	told     map[trouble]bool // of the outage under way; empty when there is none
+	rejected int              // members left out of the last set
 	silenced int
+}
+
+// trouble is what an outage is told by, out of two closed lists.
+type trouble struct {
+	cause Cause
+	step  Step
 }
 
 const (
@@ -36,6 +44,7 @@ func newReport(cfg Config) *report {
 	return &report{
 		log:     cfg.Logger.With("ema.issuer", cfg.Issuer),
 		limiter: rate.NewLimiter(rate.Every(lineInterval), linesAtOnce),
+		told:    map[trouble]bool{},
 	}
 }
 
@@ -46,7 +55,7 @@ func (r *report) succeeded(a *attempt, lost int) {
 	switch {
 	case !r.loaded:
 		r.always(slog.LevelInfo, "issuer's keys are loaded", keys)
-	case r.failing:
+	case len(r.told) > 0:
 		r.line(slog.LevelInfo, "issuer's keys are read again", keys)
 	}
 	if lost > 0 {
@@ -56,16 +65,18 @@ func (r *report) succeeded(a *attempt, lost int) {
 		r.line(slog.LevelWarn, "issuer's key set has members that are left out", keys,
 			slog.Int("ema.jwks.rejected", a.fetched.Rejected), slog.String("ema.jwks.first_rejected", a.why[0].Why))
 	}
-	r.loaded, r.failing, r.rejected = true, false, a.fetched.Rejected
+	r.loaded, r.rejected = true, a.fetched.Rejected
+	clear(r.told)
 }
 
 func (r *report) failed(a *attempt) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.failing {
+	now := trouble{a.fetched.Cause, a.fetched.Step}
+	if r.told[now] {
 		return
 	}
-	r.failing = true
+	r.told[now] = true
 	text := "issuer's keys cannot be read; every token of this issuer is refused until they can"
 	if r.loaded {
 		text = "issuer's keys cannot be read; those from before serve on"

@@ -30,6 +30,7 @@ func (r *Recorder) StartAuthentication(ctx context.Context, h http.Header) (unde
 // Authenticated is how an authentication ended.
 type Authenticated struct {
 	Reason  claims.Reason // why it was refused; "" when it was not
+	Claim   string        // that is at fault, as the mapping names it; "" where none is
 	Issuer  *Issuer       // the trusted issuer that the token names; nil for none
 	Caller  *Caller       // of a verified token; nil before
 	Cache   CacheResult   // of the cache of verified tokens; "" when it was not asked
@@ -80,6 +81,7 @@ func (r *Recorder) authenticated(end *Authenticated, t target) []attribute.KeyVa
 	a := make(attributes, 0, len(said)+10)
 	a.decision(end.Reason)
 	a.text(keyTokenType, presented(end.Reason))
+	a.text(keyClaim, cut(end.Claim))
 	if end.Caller == nil {
 		a.issuer(end.Issuer)
 	} else {

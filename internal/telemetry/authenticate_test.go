@@ -3,6 +3,7 @@ package telemetry_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,6 +88,18 @@ func TestAuthentication(t *testing.T) {
 				"ema.issuer": issuerName, "ema.issuer.preset": "okta", "http.response.status_code": "401",
 			},
 			metric: texts{"ema.decision": "deny", "ema.reason": "token_expired", "ema.token.type": "access_token", "ema.issuer": issuerName, "ema.cache.result": "miss"},
+		},
+		{
+			name: "a claim at fault",
+			end: func(_ kit, i *telemetry.Issuer) telemetry.Authenticated {
+				return telemetry.Authenticated{Reason: claims.ClaimMissing, Claim: "client_id" + strings.Repeat("x", 300), Issuer: i, Cache: telemetry.Miss, Status: 401}
+			},
+			span: texts{
+				"ema.decision": "deny", "ema.reason": "claim_missing", "ema.token.type": "access_token", "ema.cache.result": "miss",
+				"ema.token.claim": "client_id" + strings.Repeat("x", 247), // 256 bytes at most
+				"ema.issuer":      issuerName, "ema.issuer.preset": "okta", "http.response.status_code": "401",
+			},
+			metric: texts{"ema.decision": "deny", "ema.reason": "claim_missing", "ema.token.type": "access_token", "ema.issuer": issuerName, "ema.cache.result": "miss"},
 		},
 		{
 			name: "nothing could be decided",

@@ -28,6 +28,7 @@ func (r *Recorder) StartExchange(ctx context.Context, h http.Header) (under cont
 // and never before.
 type Exchanged struct {
 	Reason      claims.Reason     // why there is no token; "" when there is one
+	Claim       string            // that is at fault, as the mapping names it; "" where none is
 	Issuer      *Issuer           // the trusted identity provider that the ID-JAG names
 	ClientID    string            // of the client, once it has proved who it is
 	AuthMethod  string            // how it did
@@ -74,6 +75,7 @@ func (r *Recorder) exchanged(end *Exchanged, t target) []attribute.KeyValue {
 	a := attributes{}
 	a.decision(end.Reason)
 	a.text(keyTokenType, tokenAssertion)
+	a.text(keyClaim, cut(end.Claim))
 	a.issuer(end.Issuer)
 	if end.User != nil {
 		// The scopes, and the client, are said below as they are here.

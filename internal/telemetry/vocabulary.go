@@ -61,6 +61,7 @@ const (
 	keyReason         = attribute.Key("ema.reason")
 	keyErrorType      = attribute.Key("error.type")
 	keyTokenType      = attribute.Key("ema.token.type")
+	keyClaim          = attribute.Key("ema.token.claim")
 	keyIssuer         = attribute.Key("ema.issuer")
 	keyPreset         = attribute.Key("ema.issuer.preset")
 	keyAlgorithm      = attribute.Key("ema.token.alg")
@@ -128,6 +129,7 @@ var Attributes = []Attribute{
 	{keyReason, "string", decided, "not `allow`", reasonWords(), "why not"},
 	{keyErrorType, "string", append(at(spanFetch), decided...), "status Error", errorTypes(), "the reason; on `ema.jwks.fetch` why it failed"},
 	{keyTokenType, "string", shown, "always", []string{tokenAccess, tokenAssertion, tokenNone}, "what was presented; `none` also where it was not looked at"},
+	{keyClaim, "string", at(spanAuthenticate, spanExchange), "a claim is at fault", nil, "which one, as the configured mapping names it"},
 	{keyIssuer, "string", named, "trusted", nil, "the issuer as configured: one that only a token names is never recorded"},
 	{keyPreset, "string", shown, "trusted", nil, "the name of the claim mapping"},
 	{keyAlgorithm, "string", inbound, "verified", algorithms, "how the token is signed"},
@@ -293,20 +295,20 @@ var (
 		{claims.AlgorithmNotAllowed, "alg is not on the issuer's list, or does not fit the key", "add it to Algorithms, if the issuer means to use it"},
 		{claims.TypeNotAllowed, "another kind of token by its typ", "let the client send the access token, not an ID token or an ID-JAG; for a product with a typ of its own set TokenTypes"},
 		{claims.HeaderMalformed, "a header that RFC 7515 does not allow, or one with crit", "none here: what made the token is at fault"},
-		{claims.KeyUnknown, "the issuer publishes no key with this kid", "check Issuer and JWKSURL; a signing key that was not published yet is the issuer's to mend"},
+		{claims.KeyUnknown, "the issuer publishes no key with this kid", "check Issuer and JWKSURL; a signing key that was not published yet is the issuer's to mend, and so is a token without kid where several keys fit"},
 		{claims.SignatureInvalid, "the signature is not the key's", "look for forged tokens, or two issuers with one name"},
 		{claims.IssuerUntrusted, "iss is not configured", "compare Issuer with the token's iss byte for byte: a slash at the end counts"},
 		{claims.AudienceMismatch, "aud does not name this server", "set Resource to what clients call, or Audiences to what the product sends"},
 		{claims.TokenExpired, "exp has passed", "none needed, clients renew; if fresh tokens are refused, compare clocks"},
 		{claims.TokenNotYetValid, "nbf or iat lies ahead", "compare clocks, and set ClockSkew to what they differ by"},
 		{claims.TokenLivesTooLong, "exp - iat is over MaxAge", "shorten tokens at the issuer, or raise MaxAge"},
-		{claims.ClaimMissing, "a required claim is absent", "choose the claim mapping of the product, or add the claim at the issuer"},
-		{claims.ClaimMalformed, "a claim of the wrong shape, or given twice", "choose the claim mapping of the product"},
-		{claims.TokenKindNotAllowed, "a claim says that this is no access token", "let the client send the access token"},
+		{claims.ClaimMissing, "a required claim is absent", "see ema.token.claim for which: choose the claim mapping of the product, or add the claim at the issuer"},
+		{claims.ClaimMalformed, "a claim of the wrong shape, or given twice", "see ema.token.claim for which: choose the claim mapping of the product"},
+		{claims.TokenKindNotAllowed, "a claim says that this is no access token", "see ema.token.claim for which: let the client send the access token"},
 		{claims.TenantNotAllowed, "the tenant is not on the issuer's list", "add it to Tenants, if it is a customer"},
 		{claims.TokenRevoked, "its subject, client or id was revoked", "none needed: a new sign-in brings a new token"},
 		{claims.ConfirmationRequired, "cnf binds the token to a key that is not checked here", "turn off sender-constrained tokens for this resource at the issuer"},
-		{claims.SessionMismatch, "the session belongs to another caller", "look for a client that shares sessions between users, or replicas without a common SessionKey"},
+		{claims.SessionMismatch, "the session belongs to another caller", "look for a client that shares sessions between users, replicas without a common SessionKey, or a restart without one"},
 	}
 	Unauthorized = []Refusal{
 		{claims.ScopeMissing, "the token lacks a scope", "none needed: the client is told which to ask for; if it gets none, grant it at the issuer"},

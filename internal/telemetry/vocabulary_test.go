@@ -124,7 +124,7 @@ func loud(t *testing.T) kit {
 	caller := k.Caller(alice(), issuer, "ES256")
 	for _, reason := range append([]telemetry.Refusal{{}}, telemetry.Reasons()...) {
 		_, a := k.StartAuthentication(t.Context(), nil)
-		origin := a.End(&telemetry.Authenticated{Reason: reason.Reason, Issuer: issuer, Caller: caller, Cache: telemetry.Stale, Session: "s", Status: 401})
+		origin := a.End(&telemetry.Authenticated{Reason: reason.Reason, Claim: "jti", Issuer: issuer, Caller: caller, Cache: telemetry.Stale, Session: "s", Status: 401})
 		for _, kind := range []telemetry.ItemKind{"", telemetry.Tool, telemetry.Prompt, telemetry.Resource} {
 			k.Authorize(t.Context(), &telemetry.Decision{
 				Origin: &origin, Caller: caller, Reason: reason.Reason, Method: "tools/call", Kind: kind, Name: "n",
@@ -133,7 +133,7 @@ func loud(t *testing.T) kit {
 		}
 		_, e := k.StartExchange(t.Context(), nil)
 		e.End(&telemetry.Exchanged{
-			Reason: reason.Reason, Issuer: issuer, ClientID: "c", AuthMethod: "none", User: alice(), AssertionID: "j", Resource: "r",
+			Reason: reason.Reason, Claim: "jti", Issuer: issuer, ClientID: "c", AuthMethod: "none", User: alice(), AssertionID: "j", Resource: "r",
 			Scopes: []string{"a"}, TokenID: "t", Rules: []string{"r"}, Reported: &telemetry.Reported{Reason: claims.GroupMissing, Rules: []string{"r"}, Withheld: []string{"a"}},
 		})
 	}
