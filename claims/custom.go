@@ -25,7 +25,18 @@ func (m *Mapper) custom(ctx context.Context, p *Payload, c *Principal) error {
 	if field := overstepped(before, c); field != "" {
 		return &Error{Reason: Internal, detail: "the mapping's Func changed " + field + ", which it must not: see claims.Mapping"}
 	}
+	c.Scopes, c.Roles = stated(before.Scopes, c.Scopes), stated(before.Roles, c.Roles)
 	return nil
+}
+
+// stated keeps a list that the token has from becoming nil, which is a list that
+// the token does not have: the Func that takes the last scope away must not make
+// room for those that a policy would choose.
+func stated(before, after []string) []string {
+	if before != nil && after == nil {
+		return []string{}
+	}
+	return after
 }
 
 // overstepped names the first field of after that the mapping's Func had no

@@ -32,9 +32,9 @@ type Principal struct {
 	ClientID string // the OAuth client that presented the token
 	Actor    *Actor // who acts for the subject (RFC 8693 act); nil when nobody does
 
-	Scopes      []string // delegated scopes of this token, and nothing else
+	Scopes      []string // delegated scopes of this token, and nothing else; nil when it has no such claim
 	Permissions []string // what the subject may do by the product's own RBAC: never merged into Scopes
-	Roles       []string // a role that has an origin carries it: "realm:operator"
+	Roles       []string // a role that has an origin carries it: "realm:operator"; nil when the token has no such claim
 	Groups      Groups
 
 	Email          Email // for display and support; never a key, never a proof

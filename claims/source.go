@@ -102,8 +102,9 @@ func (s *source) change(value string) (string, bool) {
 	return value, true
 }
 
-// list reads a field that is a list, into room where it fits; found is false when
-// no source is present.
+// list reads a field that is a list, into room where it fits; found is false, and
+// values nil, when no source is present, and only then: a list that is empty was
+// stated.
 func (ss sources) list(p *Payload, room []string) (values []string, found bool, err error) {
 	values = room
 	for i := range ss {
@@ -125,6 +126,9 @@ func (ss sources) list(p *Payload, room []string) (values []string, found bool, 
 	}
 	if !found {
 		return nil, false, nil
+	}
+	if values == nil {
+		values = []string{}
 	}
 	return values, true, nil
 }

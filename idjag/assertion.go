@@ -269,6 +269,10 @@ func (a *assertion) checkSubjectID() error {
 
 // readGrant reads what the ID-JAG grants. authorization_details is dropped: a
 // server without RFC 9396 may leave it out, and must not widen anything for it.
+//
+// No scopes is not the same as none stated, which leaves the choice to a policy:
+// a claim that lists none, under whatever name the mapping reads, has chosen. The
+// mapper leaves Scopes nil only where it found no claim.
 func (a *assertion) readGrant() error {
 	var err error
 	var present bool
@@ -280,7 +284,7 @@ func (a *assertion) readGrant() error {
 	}
 	_, stated := a.payload.Lookup("scope")
 	a.scopes = a.user.Scopes
-	a.unstated = !stated && len(a.scopes) == 0
+	a.unstated = !stated && a.scopes == nil
 	return nil
 }
 

@@ -34,7 +34,7 @@ type Rule struct {
 	Tenants           []string
 	Clients           []string
 	Groups            []string // unknown groups match no rule that gives, and every rule that denies
-	Roles             []string
+	Roles             []string // likewise, where the ID-JAG has no roles claim: Principal.Roles is nil then
 
 	// Scopes are what the rule gives.
 	Scopes []string
@@ -197,7 +197,7 @@ func (rule *Rule) match(r *Request) verdict {
 		!allows(rule.Tenants, r.User.Tenant) || !allows(rule.Clients, r.ClientID) {
 		return no
 	}
-	if len(rule.Roles) > 0 && !slices.ContainsFunc(rule.Roles, func(role string) bool { return slices.Contains(r.User.Roles, role) }) {
+	if len(rule.Roles) > 0 && !rule.role(r.User.Roles) {
 		return no
 	}
 	switch {
@@ -207,6 +207,14 @@ func (rule *Rule) match(r *Request) verdict {
 		return unknown
 	}
 	return no
+}
+
+// role reports whether a user with these roles counts as one of the rule's. Roles
+// that nobody stated could be any, which is for a rule that denies to assume: "no
+// guests" would let every guest of a provider in that sends no roles.
+func (rule *Rule) role(stated []string) bool {
+	return stated == nil && rule.Deny ||
+		slices.ContainsFunc(rule.Roles, func(role string) bool { return slices.Contains(stated, role) })
 }
 
 // strongEnough judges the sign-in. What the ID-JAG does not tell did not happen:

@@ -34,6 +34,7 @@ func TestDecide(t *testing.T) {
 	engineers := idjag.Rule{Name: "engineers", Groups: []string{"Engineering", "Platform"}, Scopes: []string{"files:read", "files:write"}}
 	admins := idjag.Rule{Name: "admins", Roles: []string{"admin"}, Scopes: []string{"files:admin"}, TokenLifetime: time.Minute}
 	noGuests := idjag.Rule{Name: "no guests", Groups: []string{"Guests"}, Deny: true}
+	noRoleGuests := idjag.Rule{Name: "no guest roles", Roles: []string{"guest"}, Deny: true}
 	fresh := idjag.Rule{Name: "fresh", Scopes: []string{"files:admin"}, MaxAuthenticationAge: 15 * time.Minute}
 	strong := idjag.Rule{Name: "strong", Scopes: []string{"files:admin"}, ACRValues: []string{"phrh", "phr"}}
 	signedIn := func(ago time.Duration) func(p *claims.Principal) {
@@ -76,6 +77,12 @@ func TestDecide(t *testing.T) {
 
 		{"denied", []idjag.Rule{readers, noGuests}, groups("Guests"), all, nil, idjag.Decision{Reason: claims.SubjectUnresolved, Rules: []string{"no guests"}}},
 		{"not denied", []idjag.Rule{readers, noGuests}, groups("Sales"), all, nil, idjag.Decision{Scopes: []string{"files:read"}, Rules: []string{"readers"}}},
+		{"denied by role", []idjag.Rule{readers, noRoleGuests}, func(p *claims.Principal) { p.Roles = []string{"guest"} }, all, nil, idjag.Decision{Reason: claims.SubjectUnresolved, Rules: []string{"no guest roles"}}},
+		{"not denied by role", []idjag.Rule{readers, noRoleGuests}, func(p *claims.Principal) { p.Roles = []string{"staff"} }, all, nil, idjag.Decision{Scopes: []string{"files:read"}, Rules: []string{"readers"}}},
+		{"not denied without a role", []idjag.Rule{readers, noRoleGuests}, func(p *claims.Principal) { p.Roles = []string{} }, all, nil, idjag.Decision{Scopes: []string{"files:read"}, Rules: []string{"readers"}}},
+		{"roles not stated may be denied ones", []idjag.Rule{readers, noRoleGuests}, nil, all, nil, idjag.Decision{Reason: claims.SubjectUnresolved, Rules: []string{"no guest roles"}}},
+		{"roles not stated give nothing", []idjag.Rule{admins}, nil, all, nil, idjag.Decision{Reason: claims.ScopeNotGranted}},
+		{"roles not stated, and another group", []idjag.Rule{readers, {Name: "both", Groups: []string{"Guests"}, Roles: []string{"guest"}, Deny: true}}, groups("Sales"), all, nil, idjag.Decision{Scopes: []string{"files:read"}, Rules: []string{"readers"}}},
 		{"groups unknown may be denied ones", []idjag.Rule{readers, noGuests}, unknownGroups, all, nil, idjag.Decision{Reason: claims.GroupsUnknown, Rules: []string{"no guests"}}},
 
 		{"fresh enough", []idjag.Rule{fresh}, signedIn(14 * time.Minute), all, nil,
@@ -169,6 +176,59 @@ func TestGroupScopes(t *testing.T) {
 	}
 	w.refused(w.redeem(mint([]string{"Sales"})), 400, "invalid_scope", "scope_not_granted")
 	w.refused(w.redeem(mint(nil)), 400, "invalid_scope", "groups_unknown")
+}
+
+// TestRolesNotStated: a rule that denies a role denies whom a provider sends no
+// roles for, and not whom it says has none.
+func TestRolesNotStated(t *testing.T) {
+	clearing := claims.IDJAG()
+	clearing.Func = func(_ context.Context, _ *claims.Payload, p *claims.Principal) error {
+		p.Roles = nil
+		return nil
+	}
+	filling := claims.IDJAG()
+	filling.Func = func(_ context.Context, _ *claims.Payload, p *claims.Principal) error {
+		if p.Roles == nil {
+			p.Roles = []string{}
+		}
+		return nil
+	}
+	spaced := claims.IDJAG()
+	spaced.Roles = []claims.Source{{Pointer: "/roles", As: claims.AsSpace}}
+	keyed := claims.IDJAG()
+	keyed.Roles = []claims.Source{{Pointer: "/roles", As: claims.AsKeys}}
+	tests := []struct {
+		name    string
+		mapping claims.Mapping
+		roles   any
+		granted bool
+	}{
+		{"not stated", claims.IDJAG(), nil, false},
+		{"the one that is denied", claims.IDJAG(), []string{"staff", "guest"}, false},
+		{"another", claims.IDJAG(), []string{"staff"}, true},
+		{"none", claims.IDJAG(), []string{}, true},
+		{"none, in a text", spaced, "", true},
+		{"none, in an object", keyed, claimSet{}, true},
+		{"one that is taken away", clearing, []string{"staff"}, true},
+		{"not stated, and nothing taken away", clearing, nil, false},
+		{"not stated, and said to be none", filling, nil, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, func(_ *world, cfg *idjag.Config) {
+				cfg.IdentityProviders[0].Claims = tt.mapping
+				cfg.Policy = &idjag.Policy{Rules: []idjag.Rule{
+					{Name: "readers", Scopes: []string{"files:read"}}, {Name: "no guests", Roles: []string{"guest"}, Deny: true},
+				}}
+			})
+			a := w.redeem(w.mint(with(claimSet{"roles": tt.roles})))
+			if tt.granted {
+				w.granted(a)
+				return
+			}
+			w.refused(a, 400, "invalid_grant", "subject_unresolved")
+		})
+	}
 }
 
 // TestStepUp: the client is told which sign-in to ask for (RFC 9470), and a

@@ -1,6 +1,7 @@
 package idjag_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/emamw/mcp-ema/claims"
@@ -129,16 +130,44 @@ func TestScopeStatedAsNothing(t *testing.T) {
 }
 
 // TestScopeStatedElsewhere: a provider that states scopes in a claim of its own has
-// stated them, and a policy does not choose more.
+// stated them, none included, and a policy does not choose more. Nor does it for
+// what the mapping's Func has taken away.
 func TestScopeStatedElsewhere(t *testing.T) {
-	w := newWorld(t, func(_ *world, cfg *idjag.Config) {
-		mapping := claims.IDJAG()
-		mapping.Scopes = []claims.Source{{Path: []string{"scp"}}}
-		cfg.IdentityProviders[0].Claims = mapping
-		cfg.Policy = &idjag.Policy{Rules: []idjag.Rule{{Name: "writers", Scopes: []string{"files:read", "files:write"}}}}
-	})
-	assertion := w.mint(with(claimSet{"scope": nil, "scp": []string{"files:read"}}))
-	if got := w.granted(w.redeem(assertion))["scope"]; got != "files:read" {
-		t.Errorf("granted %v, want what the ID-JAG states: files:read", got)
+	mapping := claims.IDJAG()
+	mapping.Scopes = []claims.Source{{Path: []string{"scp"}, As: claims.AsEither}}
+	clearing := mapping
+	clearing.Func = func(_ context.Context, _ *claims.Payload, p *claims.Principal) error {
+		p.Scopes = nil
+		return nil
+	}
+	tests := []struct {
+		name    string
+		mapping claims.Mapping
+		scp     any
+		want    string // the token's scope; "" is a refusal
+	}{
+		{"one", mapping, []string{"files:read"}, "files:read"},
+		{"one, in a text", mapping, "files:read", "files:read"},
+		{"none", mapping, []string{}, ""},
+		{"none, in a text", mapping, "", ""},
+		{"one, and taken away", clearing, []string{"files:read"}, ""},
+		{"not stated", mapping, nil, "files:read files:write"},
+		{"not stated, and nothing taken away", clearing, nil, "files:read files:write"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, func(_ *world, cfg *idjag.Config) {
+				cfg.IdentityProviders[0].Claims = tt.mapping
+				cfg.Policy = &idjag.Policy{Rules: []idjag.Rule{{Name: "writers", Scopes: []string{"files:read", "files:write"}}}}
+			})
+			a := w.redeem(w.mint(with(claimSet{"scope": nil, "scp": tt.scp})))
+			if tt.want == "" {
+				w.refused(a, 400, "invalid_scope", "scope_not_granted")
+				return
+			}
+			if got := w.granted(a)["scope"]; got != tt.want {
+				t.Errorf("granted %v, want %s", got, tt.want)
+			}
+		})
 	}
 }
