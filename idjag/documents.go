@@ -278,15 +278,26 @@ func (d *documents) parse(id string, body []byte) (c *client, keysURL string, er
 	if err != nil {
 		return nil, "", errDocument
 	}
-	switch method {
-	case methodJWT:
+	switch {
+	case method == methodJWT, method == "" && namesKey(p):
 		keysURL, err = d.documentKeys(p, c)
 		return c, keysURL, err
-	case methodPublic, "":
-		c.public = d.public
+	case method == methodPublic, method == "":
+		// Not with a key beside it: whoever stole an ID-JAG could do without the
+		// key that its client has.
+		c.public = d.public && !namesKey(p)
 		return c, "", nil
 	}
 	return nil, "", errDocument // a secret cannot stand in a public document
+}
+
+// namesKey reports whether a document says what its client signs with. It then
+// authenticates so, also where the method is left out: the default of RFC 7591
+// section 2 is a secret, which such a client cannot have.
+func namesKey(p *claims.Payload) bool {
+	_, inline := p.Lookup("jwks")
+	_, elsewhere := p.Lookup("jwks_uri")
+	return inline || elsewhere
 }
 
 // documentKeys reads jwks or jwks_uri, of which there must be one.

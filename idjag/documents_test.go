@@ -51,6 +51,7 @@ func TestClientDocument(t *testing.T) {
 	var keySet any
 	unmarshal(jwks(clientKey), &keySet)
 	jwt := claimSet{"token_endpoint_auth_method": "private_key_jwt"}
+	public := claimSet{"token_endpoint_auth_method": "none"}
 	join := func(sets ...claimSet) claimSet {
 		all := claimSet{}
 		for _, set := range sets {
@@ -71,6 +72,9 @@ func TestClientDocument(t *testing.T) {
 		{"with its grants", claimSet{"grant_types": []string{grantType}}, false, ""},
 		{"with keys", join(jwt, claimSet{"jwks": keySet}), true, ""},
 		{"with keys elsewhere", join(jwt, claimSet{"jwks_uri": documentOrigin + "/jwks"}), true, ""},
+		{"with keys, and no method", claimSet{"jwks": keySet}, true, ""},
+		{"with keys elsewhere, and no method", claimSet{"jwks_uri": documentOrigin + "/jwks"}, true, ""},
+		{"with keys, and an empty method", claimSet{"jwks": keySet, "token_endpoint_auth_method": ""}, true, ""},
 		{"unknown members", claimSet{"software_id": "x", "logo_uri": "https://evil.example.com"}, false, ""},
 
 		{"client_id of another", claimSet{"client_id": documentOrigin + "/other.json"}, false, "invalid_client"},
@@ -85,6 +89,11 @@ func TestClientDocument(t *testing.T) {
 		{"a secret", claimSet{"token_endpoint_auth_method": "client_secret_basic"}, false, "invalid_client"},
 		{"grants without ours", claimSet{"grant_types": []string{"authorization_code"}}, false, "unauthorized_client"},
 		{"keys, and none used", join(jwt, claimSet{"jwks": keySet}), false, "invalid_client"},
+		{"keys, no method, and none used", claimSet{"jwks": keySet}, false, "invalid_client"},
+		{"keys elsewhere, no method, and none used", claimSet{"jwks_uri": documentOrigin + "/jwks"}, false, "invalid_client"},
+		{"keys, and said to be public", join(public, claimSet{"jwks": keySet}), false, "invalid_client"},
+		{"keys elsewhere, and said to be public", join(public, claimSet{"jwks_uri": documentOrigin + "/jwks"}), false, "invalid_client"},
+		{"keys, said to be public, and an assertion", join(public, claimSet{"jwks": keySet}), true, "invalid_client"},
 		{"public, and an assertion", nil, true, "invalid_client"},
 		{"keys in two places", join(jwt, claimSet{"jwks": keySet, "jwks_uri": documentOrigin + "/jwks"}), true, "invalid_client"},
 		{"keys nowhere", jwt, true, "invalid_client"},
