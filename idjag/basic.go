@@ -6,8 +6,13 @@ import (
 	"strings"
 )
 
-// maxColons bounds how many readings one header can have.
-const maxColons = 16
+// Bounds on a header, before anybody has proved anything: maxColons on how many
+// readings it can have, and maxBasicBytes on what is hashed for each of them. A
+// client_id that is a URL of the longest sort, form-encoded, and a secret fit.
+const (
+	maxColons     = 16
+	maxBasicBytes = 16 << 10
+)
 
 // readBasic returns every way to read an Authorization header of the Basic
 // scheme. RFC 6749 section 2.3.1 has id and secret form-encoded before they are
@@ -16,11 +21,11 @@ const maxColons = 16
 // colons of its own, and the first of them is not the one that separates.
 //
 // Trying all readings gives an attacker nothing: each must name a client and
-// hold its whole secret. ok is false when the header is not Basic, or cannot be
-// read.
+// hold its whole secret. ok is false when the header is not Basic, is too long, or
+// cannot be read.
 func readBasic(header string) (readings []credential, ok bool) {
 	scheme, encoded, _ := strings.Cut(header, " ")
-	if !strings.EqualFold(scheme, "Basic") {
+	if !strings.EqualFold(scheme, "Basic") || len(encoded) > maxBasicBytes {
 		return nil, false
 	}
 	raw, err := base64.StdEncoding.Strict().DecodeString(strings.TrimLeft(encoded, " "))

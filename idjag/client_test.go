@@ -126,6 +126,29 @@ func TestClientAuthentication(t *testing.T) {
 	}
 }
 
+// TestLongCredentials: what is hashed for somebody who has proved nothing is
+// bounded, and what a client may have fits.
+func TestLongCredentials(t *testing.T) {
+	const most = 12 << 10 // bytes of 16 KiB of base64, with the id and its colon
+	for _, tt := range []struct {
+		name   string
+		bytes  int
+		status int
+	}{{"the longest", most, 200}, {"a byte more", most + 1, 401}} {
+		t.Run(tt.name, func(t *testing.T) {
+			long := strings.Repeat("s", tt.bytes-len(clientID)-1)
+			w := newWorld(t, func(_ *world, cfg *idjag.Config) {
+				cfg.Clients[0].SecretHashes = []string{idjag.HashSecret(long)}
+			})
+			r := tokenRequest(form(w.mint(nil)))
+			r.Header.Set("Authorization", basic(clientID, long))
+			if a := w.send(r); a.status != tt.status {
+				t.Errorf("answered %d %s, want %d", a.status, a.raw, tt.status)
+			}
+		})
+	}
+}
+
 // TestClientAssertion is private_key_jwt.
 func TestClientAssertion(t *testing.T) {
 	exp := func(d time.Duration) int64 { return begin.Add(d).Unix() }

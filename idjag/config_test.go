@@ -120,6 +120,7 @@ func TestConfigMistakes(t *testing.T) {
 			c.Policy = &idjag.Policy{Rules: []idjag.Rule{{Name: "a", Scopes: []string{"files:read"}}}}
 			c.GroupScopes = map[string][]string{"a": {"files:read"}}
 		}, []string{"GroupScopes"}},
+		{"groups taken away", func(c *config) { c.GroupScopes = map[string][]string{} }, []string{"GroupScopes"}},
 		{"token life", func(c *config) { c.TokenLifetime = time.Hour + 1 }, []string{"TokenLifetime"}},
 		{"token life too short", func(c *config) { c.TokenLifetime = time.Millisecond }, []string{"TokenLifetime"}},
 		{"provider's clients taken away", idp(func(p *idjag.IdentityProvider) { p.Clients = []string{} }), []string{"IdentityProviders[0].Clients"}},

@@ -32,7 +32,10 @@ func (cfg *Config) complete() mistakes {
 	if len(cfg.Clients) == 0 && len(cfg.ClientDocuments.Origins) == 0 {
 		m.add("Clients", "", "is empty: register the clients that may redeem, or admit documents with ClientDocuments")
 	}
-	if cfg.Policy != nil && len(cfg.GroupScopes) > 0 {
+	switch {
+	case cfg.GroupScopes != nil && len(cfg.GroupScopes) == 0:
+		m.add("GroupScopes", "", "is empty, which would leave every user what the ID-JAG states: name the groups that may have scopes, or leave it out")
+	case cfg.Policy != nil && cfg.GroupScopes != nil:
 		m.add("GroupScopes", "", "cannot stand beside Policy: put its groups into rules")
 	}
 	for field, origins := range map[string][]string{"AllowedOrigins": cfg.AllowedOrigins, "ClientDocuments.Origins": cfg.ClientDocuments.Origins} {
