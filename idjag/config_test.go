@@ -78,6 +78,8 @@ func TestConfigMistakes(t *testing.T) {
 		{"provider is this server", idp(func(p *idjag.IdentityProvider) { p.Issuer = ownIssuer }), []string{"IdentityProviders[0].Issuer"}},
 		{"provider without issuer", idp(func(p *idjag.IdentityProvider) { p.Issuer = "" }), []string{"IdentityProviders[0].Issuer"}},
 		{"provider twice", func(c *config) { c.IdentityProviders = append(c.IdentityProviders, c.IdentityProviders[0]) }, []string{"IdentityProviders[1].Issuer"}},
+		{"issuer with a password", func(c *config) { c.Issuer = "https://svc:" + secret + "@auth.example.com" }, []string{"Issuer"}},
+		{"keys behind a password", idp(func(p *idjag.IdentityProvider) { p.JWKSURL = "https://svc:" + secret + "@idp.example.com/jwks" }), []string{"IdentityProviders[0].JWKSURL"}},
 		{"provider over http", idp(func(p *idjag.IdentityProvider) { p.Issuer = "http://idp.example.com" }), []string{"IdentityProviders[0].Issuer"}},
 		{"keys over http", idp(func(p *idjag.IdentityProvider) { p.JWKSURL = "http://idp.example.com/jwks" }), []string{"IdentityProviders[0].JWKSURL"}},
 		{"none as algorithm", idp(func(p *idjag.IdentityProvider) { p.Algorithms = []string{"RS256", "none"} }), []string{"IdentityProviders[0].Algorithms[1]"}},
