@@ -82,20 +82,49 @@ func tamper(token string) string {
 	return token[:i] + string(c) + token[i+1:]
 }
 
-// MCP authorization, "Token Requirements": a token in the query is not one.
+// MCP authorization, "Token Requirements": a token in the query is not one. It
+// neither stands in for the header nor counts beside it (OAuth 2.1 section 5.1).
 func TestTokenInQuery(t *testing.T) {
-	b := newBench(t)
-	b.mcp.AddTool(mcp.NewTool("open", scopes.Where(scopes.Authenticated())), b.tool("open"))
-	a := b.post("", message("tools/call", call("open")), func(r *http.Request) { r.URL.RawQuery = "access_token=" + b.token() })
-	b.wantAnswer(a, 401, `Bearer `+whereToAsk)
+	b := newBench(t, stateless, before(openTool))
+	for _, tt := range []struct {
+		name, header, query string
+		status              int
+		challenge           string
+	}{
+		{"alone", "", b.token(), 401, `Bearer ` + whereToAsk},
+		{"beside a good one", b.token(), b.tokenOf("mallory"), 200, ""},
+		{"bad, beside a good one", b.token(), "junk", 200, ""},
+		{"beside a bad one", "junk", b.token(), 401, `Bearer error="invalid_token", ` + whereToAsk},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b.t = t
+			a := b.post(tt.header, message("tools/call", call("open")), func(r *http.Request) { r.URL.RawQuery = "access_token=" + tt.query })
+			b.wantAnswer(a, tt.status, tt.challenge)
+		})
+	}
 }
 
-// Every method is authenticated, also those that ask for nothing.
+// Every request is authenticated, also one that asks for nothing, and on a session
+// that is open as before one: its id is no credential.
 func TestEveryMethodIsAuthenticated(t *testing.T) {
 	b := newBench(t)
-	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions, http.MethodPatch} {
-		if a := b.do(newRequest(method, "", message("ping", nil))); a.Code != http.StatusUnauthorized {
-			t.Errorf("%s without a token: %d, want 401", method, a.Code)
+	for name, id := range map[string]string{"no session": "", "an open session": b.session(b.token())} {
+		session := header("Mcp-Session-Id", id)
+		refused := func(what string, a answer) {
+			if a.Code != http.StatusUnauthorized {
+				t.Errorf("%s, %s without a token: %d, want 401", name, what, a.Code)
+			}
+		}
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions, http.MethodPatch} {
+			refused(method, b.do(newRequest(method, "", message("ping", nil), session)))
+		}
+		for _, body := range []string{"", `{"jsonrpc":"2.0","method":"notifications/initialized"}`, `{"jsonrpc":"2.0","id":1,"result":{}}`} {
+			refused(body, b.post("", body, session))
+		}
+		for _, e := range eras {
+			for _, method := range []string{"initialize", "ping", "server/discover", "tools/list", "tools/call", "resources/read", "subscriptions/listen", "tasks/list", "own/method"} {
+				refused(e.name+" "+method, e.send(b, "", method, nil, session))
+			}
 		}
 	}
 }

@@ -129,6 +129,23 @@ func TestNoPasswordInAMistake(t *testing.T) {
 	}
 }
 
+// Where an issuer's access tokens have another typ than at+jwt, or none, the types
+// of its other tokens still cannot be taken for one (RFC 8725 section 3.11).
+func TestForeignTypesAreRefused(t *testing.T) {
+	for _, typ := range []string{
+		"oauth-id-jag+jwt", "dpop+jwt", "client-authentication+jwt", "secevent+jwt", "logout+jwt",
+		"jwk-set+jwt", "oauth-authz-req+jwt", "token-introspection+jwt",
+		"application/logout+jwt", "SECEVENT+JWT",
+	} {
+		cfg := good()
+		cfg.AuthorizationServers[0].TokenTypes = []string{"JWT", "", typ}
+		_, err := emamw.New(t.Context(), server.NewMCPServer("s", "1"), cfg)
+		if got := fields(t, err); !slices.Equal(got, []string{"AuthorizationServers[0].TokenTypes[2]"}) {
+			t.Errorf("%s: mistakes in %q", typ, got)
+		}
+	}
+}
+
 // A deployment is put right in one round.
 func TestEveryMistakeAtOnce(t *testing.T) {
 	_, err := emamw.New(t.Context(), server.NewMCPServer("s", "1"), emamw.Config{

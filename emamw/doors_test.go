@@ -196,17 +196,42 @@ func TestBaseScopes(t *testing.T) {
 // All that an operation needs stands in one challenge, the base scopes too.
 func TestBaseScopesWithRule(t *testing.T) {
 	for _, e := range eras {
-		b := newBench(t, before(furnish), stateless, with(func(c *emamw.Config) { c.BaseScopes = []string{"base"} }))
-		for _, d := range doors {
-			if d.ask == "" || d.legacy {
-				continue
-			}
-			b.wantAnswer(e.send(b, b.token(), d.method, d.params), 403, challengeFor("base "+d.ask))
-			b.wantAnswer(e.send(b, b.token(strings.Fields(d.scopes)...), d.method, d.params), 403, challengeFor("base "+d.ask))
-			if b.runs(d.runs) != 0 {
-				t.Errorf("%s ran without the base scope", d.name)
+		for _, hide := range []bool{false, true} {
+			b := newBench(t, before(furnish), stateless, with(func(c *emamw.Config) { c.BaseScopes, c.HideDenied = []string{"base"}, hide }))
+			for _, d := range doors {
+				if d.ask == "" || d.legacy && e.name == "modern" {
+					continue
+				}
+				all := challengeFor("base " + d.ask)
+				if hide { // what the rule asks for would tell that there is one
+					all = challengeFor("base")
+				}
+				b.wantAnswer(e.send(b, b.token(), d.method, d.params), 403, all)
+				b.wantAnswer(e.send(b, b.token(strings.Fields(d.scopes)...), d.method, d.params), 403, all)
+				if b.runs(d.runs) != 0 {
+					t.Errorf("%s ran without the base scope", d.name)
+				}
 			}
 		}
+	}
+}
+
+// A task asks for what its tool did, also of its maker. Of another's nothing is
+// told but what every request needs.
+func TestBaseScopesWithTheRuleOfATask(t *testing.T) {
+	b := newBench(t, before(furnish), stateless, with(func(c *emamw.Config) { c.BaseScopes = []string{"base"} }))
+	params := call("report")
+	params["task"] = map[string]any{}
+	result, _ := b.post(b.token("base", "reports"), message("tools/call", params)).result(t)
+	id := map[string]any{"taskId": result["task"].(map[string]any)["taskId"].(string)}
+	for _, method := range []string{"tasks/get", "tasks/result", "tasks/cancel"} {
+		for _, held := range []string{"", "base", "reports"} {
+			b.wantAnswer(b.post(b.token(held), message(method, id)), 403, challengeFor("base reports"))
+		}
+		b.wantAnswer(b.post(b.tokenOf("mallory"), message(method, id)), 403, challengeFor("base"))
+	}
+	if a := b.post(b.token("base", "reports"), message("tasks/result", id)); !strings.Contains(a.body, "result of report") {
+		t.Errorf("with both: %d %s", a.Code, a.body)
 	}
 }
 
@@ -249,19 +274,30 @@ func TestBaseScopesBeforeMCP(t *testing.T) {
 	}
 }
 
-// Unknown names and methods are mcp-go's to answer.
+// Unknown names and methods are mcp-go's to answer, with the status and the code
+// that each era has for them (MCP 2026-07-28, streamable HTTP).
 func TestUnknown(t *testing.T) {
+	type wants struct{ status, code int }
+	tests := []struct {
+		method         string
+		params         map[string]any
+		legacy, modern wants
+	}{
+		{"tools/call", call("none"), wants{200, mcp.INVALID_PARAMS}, wants{400, mcp.INVALID_PARAMS}},
+		{"prompts/get", map[string]any{"name": "none"}, wants{200, mcp.INVALID_PARAMS}, wants{400, mcp.INVALID_PARAMS}},
+		{"resources/read", map[string]any{"uri": "other:///none"}, wants{200, mcp.RESOURCE_NOT_FOUND}, wants{400, mcp.INVALID_PARAMS}},
+		{"own/method", nil, wants{200, mcp.METHOD_NOT_FOUND}, wants{404, mcp.METHOD_NOT_FOUND}},
+	}
 	for _, e := range eras {
 		b := newBench(t, before(furnish))
-		for method, params := range map[string]map[string]any{
-			"tools/call":     call("none"),
-			"prompts/get":    {"name": "none"},
-			"resources/read": {"uri": "other:///none"},
-			"own/method":     nil,
-		} {
-			a := e.send(b, b.token(), method, params)
-			if a.Code == http.StatusForbidden || a.Code == http.StatusInternalServerError || !strings.Contains(a.body, `"error":{"code":-32`) {
-				t.Errorf("%s %s: %d %s", e.name, method, a.Code, a.body)
+		for _, tt := range tests {
+			want := tt.legacy
+			if e.name == "modern" {
+				want = tt.modern
+			}
+			a := e.send(b, b.token(), tt.method, tt.params)
+			if _, code := a.result(t); a.Code != want.status || code != want.code {
+				t.Errorf("%s %s: %d %s, want %+v", e.name, tt.method, a.Code, a.body, want)
 			}
 		}
 	}

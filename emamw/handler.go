@@ -195,7 +195,7 @@ func (g *Guard) mayEnter(x *exchange, r *http.Request) bool {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	switch {
-	case barred && !isGated(body):
+	case barred && !isGated(body, x.hangUp != nil):
 		g.recordBarred(x)
 		g.answers.deny(x.w, x.denial.Scopes)
 		return false
@@ -227,15 +227,19 @@ type envelope struct {
 // isGated reports whether a message is one whose own rule adds to the scopes of
 // a challenge, and which the gate can refuse inside. All others are refused
 // before mcp-go when the base scopes are missing: it would run a notification's
-// handler, or open a session, without asking anybody.
-func isGated(body []byte) bool {
+// handler, or open a session, without asking anybody. stream says that the request
+// was announced as one that listens; of another nothing would end the stream.
+func isGated(body []byte, stream bool) bool {
 	var message envelope
 	if json.Unmarshal(body, &message) != nil || message.ID == nil || message.Result != nil {
 		return false
 	}
 	switch message.Method {
-	case mcp.MethodToolsCall, mcp.MethodPromptsGet, mcp.MethodResourcesRead, mcp.MethodCompletionComplete:
+	case mcp.MethodToolsCall, mcp.MethodPromptsGet, mcp.MethodResourcesRead, mcp.MethodResourcesSubscribe,
+		mcp.MethodCompletionComplete, mcp.MethodTasksGet, mcp.MethodTasksResult, mcp.MethodTasksCancel:
 		return true
+	case mcp.MethodSubscriptionsListen:
+		return stream
 	}
 	return false
 }

@@ -56,6 +56,11 @@ func TestHostileRequests(t *testing.T) {
 		{"a byte too many", credentials("Bearer " + strings.Repeat("a", 16<<10+1)), 401},
 		{"a mebibyte of dots", credentials("Bearer " + strings.Repeat(".", 1<<20)), 401},
 		{"the token in the query", func(r *http.Request) { r.Header.Del("Authorization"); r.URL.RawQuery = "access_token=" + good }, 401},
+		{"the token in a form", func(r *http.Request) {
+			r.Header.Del("Authorization")
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			body("access_token=" + good)(r)
+		}, 401},
 		{"the token in a cookie", func(r *http.Request) {
 			r.Header.Del("Authorization")
 			r.Header.Set("Cookie", "Authorization=Bearer "+good)

@@ -80,6 +80,9 @@ func TestIssuerLimits(t *testing.T) {
 		reason claims.Reason
 	}{
 		{"algorithm by default", func(*as) {}, token{Algorithm: "ES256"}, ""},
+		{"RS256 by default", func(*as) {}, token{Algorithm: "RS256"}, ""},
+		{"PS256 by default", func(*as) {}, token{Algorithm: "PS256"}, ""},
+		{"EdDSA by default", func(*as) {}, token{Algorithm: "EdDSA"}, ""},
 		{"algorithm off the default list", func(*as) {}, token{Algorithm: "ES384"}, claims.AlgorithmNotAllowed},
 		{"algorithm listed", func(a *as) { a.Algorithms = []string{"ES384"} }, token{Algorithm: "ES384"}, ""},
 		{"algorithm not listed", func(a *as) { a.Algorithms = []string{"ES384"} }, token{Algorithm: "ES256"}, claims.AlgorithmNotAllowed},
@@ -121,7 +124,7 @@ func TestIssuerLimits(t *testing.T) {
 
 		{"keys at an address of their own", func(a *as) { a.JWKSURL = issuer + "/jwks" }, token{}, ""},
 	}
-	server := newIssuer(issuer, "ES256", "ES384", "RS256")
+	server := newIssuer(issuer, "ES256", "ES384", "RS256", "PS256", "EdDSA")
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newGuard(t, func(c *emamw.Config) { tt.change(&c.AuthorizationServers[0]) }, server)

@@ -108,11 +108,19 @@ func TestListsShowCentralScopes(t *testing.T) {
 // 2026-07-28, caching), whatever the server's own hints say.
 func TestResultsArePrivate(t *testing.T) {
 	for _, hide := range []bool{false, true} {
-		b := newBench(t, before(furnish), with(func(c *emamw.Config) { c.HideDenied = hide }), serverOptions(server.WithCacheHints(60_000, mcp.CacheScopePublic)))
+		b := newBench(t, before(furnish), with(func(c *emamw.Config) { c.HideDenied = hide }), serverOptions(server.WithCacheHints(60_000, mcp.CacheScopePublic), server.WithPaginationLimit(1)))
 		e := eras[1]
 		for _, l := range listings {
-			if _, _, result := l.read(t, e.send(b, b.token(), l.method, nil)); result["cacheScope"] != "private" {
-				t.Errorf("hide=%t: %s is marked %v", hide, l.method, result["cacheScope"])
+			pages := 0
+			for cursor := ""; pages == 0 || cursor != ""; {
+				_, next, result := l.read(t, e.send(b, b.token("files:write", "fixed"), l.method, map[string]any{"cursor": cursor}))
+				if pages++; result["cacheScope"] != "private" {
+					t.Fatalf("hide=%t: page %d of %s is marked %v", hide, pages, l.method, result["cacheScope"])
+				}
+				cursor = next
+			}
+			if !hide && pages < 2 {
+				t.Errorf("%s has one page: that all are alike is not shown", l.method)
 			}
 		}
 		result, _ := e.send(b, b.token("fixed"), "resources/read", map[string]any{"uri": "file:///fixed"}).result(t)

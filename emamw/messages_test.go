@@ -115,31 +115,36 @@ func TestCompletionOfAnUnknownKind(t *testing.T) {
 // A transport of the program's own may hand messages over without their headers, so
 // that mcp-go compares nothing. A listen request that no header announces is refused
 // there too, at once and whatever scopes its caller has: nothing would end it with the
-// token.
+// token. Who lacks the base scopes does not get as far.
 func TestListenWithoutHeadersOnOwnTransport(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, before(furnish), transported(func(s *server.MCPServer) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				body, _ := io.ReadAll(r.Body)
-				answer, _ := json.Marshal(s.HandleMessage(s.WithContext(r.Context(), listener{&desk{}}), body))
-				_, _ = w.Write(answer)
-			})
-		}))
-		ctx, cancel := context.WithCancel(t.Context())
-		r := listenRequest(b.token("fixed"), map[string]any{"resourceSubscriptions": []string{"file:///fixed"}}, within(ctx))
-		r.Header.Del("Mcp-Method")
-		ended := make(chan answer, 1)
-		go func() { ended <- b.do(r) }()
-		synctest.Wait()
-		select {
-		case a := <-ended:
-			b.wantAnswer(a, 403, "")
-		default:
-			t.Error("it was let in, and waits for its client to leave")
-		}
-		cancel()
-		synctest.Wait()
-	})
+	for challenge, base := range map[string][]string{"": nil, challengeFor("base"): {"base"}} {
+		synctest.Test(t, func(t *testing.T) { listenUnannounced(t, base, challenge) })
+	}
+}
+
+// listenUnannounced asks with the scope of the resource, and without the base scopes.
+func listenUnannounced(t *testing.T, base []string, challenge string) {
+	b := newBench(t, before(furnish), with(func(c *emamw.Config) { c.BaseScopes = base }), transported(func(s *server.MCPServer) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			answer, _ := json.Marshal(s.HandleMessage(s.WithContext(r.Context(), listener{&desk{}}), body))
+			_, _ = w.Write(answer)
+		})
+	}))
+	ctx, cancel := context.WithCancel(t.Context())
+	r := listenRequest(b.token("fixed"), map[string]any{"resourceSubscriptions": []string{"file:///fixed"}}, within(ctx))
+	r.Header.Del("Mcp-Method")
+	ended := make(chan answer, 1)
+	go func() { ended <- b.do(r) }()
+	synctest.Wait()
+	select {
+	case a := <-ended:
+		b.wantAnswer(a, 403, challenge)
+	default:
+		t.Error("it was let in, and waits for its client to leave")
+	}
+	cancel()
+	synctest.Wait()
 }
 
 // listener is a session that takes notifications.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/emamw/mcp-ema/internal/discovery"
 )
 
 const wellKnown = "/.well-known/oauth-protected-resource"
@@ -32,7 +34,7 @@ func newMetadata(cfg *Config) *metadata {
 	}
 	issuers := make([]string, 0, len(cfg.AuthorizationServers))
 	for _, as := range cfg.AuthorizationServers {
-		issuers = append(issuers, as.Issuer)
+		issuers = append(issuers, as.names()...)
 	}
 	document := struct {
 		Resource      string   `json:"resource"`
@@ -58,6 +60,20 @@ func newMetadata(cfg *Config) *metadata {
 		body: body,
 		size: []string{strconv.Itoa(len(body))},
 	}
+}
+
+// names are the issuers that a client can go to. One that serves several tenants is
+// one for each of them: a client asks what it reads here for its metadata, and a
+// placeholder leads it nowhere.
+func (as *AuthorizationServer) names() []string {
+	if !discovery.IsTemplate(as.Issuer) {
+		return []string{as.Issuer}
+	}
+	names := make([]string, 0, len(as.Tenants))
+	for _, tenant := range as.Tenants {
+		names = append(names, strings.Replace(as.Issuer, discovery.TenantPlaceholder, tenant, 1))
+	}
+	return names
 }
 
 // at reports whether the document is served at this request path: where it

@@ -2,9 +2,11 @@ package emamw_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/mark3labs/mcp-go/server"
@@ -22,6 +24,7 @@ func TestMetadataPath(t *testing.T) {
 		{"https://h.example/a%2Fb", root + "/a/b", "https://h.example" + root + "/a%2Fb"},
 		{"https://h.example/", root, "https://h.example" + root},
 		{"https://h.example", root, "https://h.example" + root},
+		{"https://H.example/mcp", root + "/mcp", "https://H.example" + root + "/mcp"},
 		{"https://h.example:8443/mcp", root + "/mcp", "https://h.example:8443" + root + "/mcp"},
 		{"http://127.0.0.1:8080/mcp", root + "/mcp", "http://127.0.0.1:8080" + root + "/mcp"},
 	}
@@ -40,37 +43,59 @@ func TestMetadataPath(t *testing.T) {
 		if want := `Bearer resource_metadata="` + tt.url + `"`; recorder.Header().Get("WWW-Authenticate") != want {
 			t.Errorf("%s: challenge %s, want %s", tt.resource, recorder.Header().Get("WWW-Authenticate"), want)
 		}
+		// Section 3.3: it is found there, and names the resource byte for byte.
+		document := httptest.NewRecorder()
+		g.Handler(http.NotFoundHandler()).ServeHTTP(document, httptest.NewRequest(http.MethodGet, tt.url, nil))
+		var got struct{ Resource string }
+		if err := json.Unmarshal(document.Body.Bytes(), &got); err != nil || got.Resource != tt.resource {
+			t.Errorf("%s: %d %s", tt.url, document.Code, document.Body)
+		}
 	}
 }
 
+// RFC 9728 section 2, and section 3.2 for what has no value: it is left out.
 func TestMetadataDocument(t *testing.T) {
-	b := newBench(t, with(func(c *emamw.Config) {
-		c.BaseScopes = []string{"mcp"}
-		c.ScopesSupported = []string{"mcp", "offline_access"}
-		c.ResourceName = "Files"
-		c.ResourceDocumentation = "https://docs.example"
-	}))
-	want := map[string]any{
-		"resource":                 resource,
-		"authorization_servers":    []any{issuer},
-		"scopes_supported":         []any{"mcp"}, // never offline_access (MCP authorization, "Refresh Tokens")
-		"bearer_methods_supported": []any{"header"},
-		"resource_name":            "Files",
-		"resource_documentation":   "https://docs.example",
+	always := map[string]any{"resource": resource, "authorization_servers": []any{issuer}, "bearer_methods_supported": []any{"header"}}
+	tests := []struct {
+		name   string
+		change func(*emamw.Config)
+		more   map[string]any // beside what is always there, or in its place
+	}{
+		{"nothing more", func(*emamw.Config) {}, nil},
+		{"the base scopes", func(c *emamw.Config) { c.BaseScopes = []string{"mcp"} }, map[string]any{"scopes_supported": []any{"mcp"}}},
+		{"other scopes to begin with", func(c *emamw.Config) { c.BaseScopes, c.ScopesSupported = []string{"mcp"}, []string{"files:read"} }, map[string]any{"scopes_supported": []any{"files:read"}}},
+		{"no scopes to begin with", func(c *emamw.Config) { c.BaseScopes, c.ScopesSupported = []string{"mcp"}, []string{} }, nil},
+		// Never offline_access (MCP authorization, "Refresh Tokens").
+		{"refresh tokens", func(c *emamw.Config) { c.ScopesSupported = []string{"mcp", "offline_access"} }, map[string]any{"scopes_supported": []any{"mcp"}}},
+		{"refresh tokens alone", func(c *emamw.Config) { c.ScopesSupported = []string{"offline_access"} }, nil},
+		{"what it is called", func(c *emamw.Config) { c.ResourceName, c.ResourceDocumentation = "Files", "https://docs.example" }, map[string]any{"resource_name": "Files", "resource_documentation": "https://docs.example"}},
+		{"two issuers", func(c *emamw.Config) {
+			c.AuthorizationServers = append(c.AuthorizationServers, emamw.AuthorizationServer{Issuer: "https://second.example", JWKSURL: issuer + "/jwks"})
+		}, map[string]any{"authorization_servers": []any{issuer, "https://second.example"}}},
+		// A client fetches what stands there, and a placeholder leads nowhere.
+		{"an issuer of several tenants", func(c *emamw.Config) {
+			c.AuthorizationServers = append(c.AuthorizationServers, emamw.AuthorizationServer{Issuer: "https://login.example/{tenantid}/v2.0", JWKSURL: issuer + "/jwks", Tenants: []string{"acme", "other"}})
+		}, map[string]any{"authorization_servers": []any{issuer, "https://login.example/acme/v2.0", "https://login.example/other/v2.0"}}},
 	}
-	for _, path := range []string{b.guard.MetadataPath(), "/.well-known/oauth-protected-resource"} {
-		a := b.do(httptest.NewRequest(http.MethodGet, path, nil))
-		var got map[string]any
-		if err := json.Unmarshal([]byte(a.body), &got); err != nil {
-			t.Fatal(err)
-		}
-		if a.Code != http.StatusOK || a.Header().Get("Content-Type") != "application/json" || !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: %d %v, want %v", path, a.Code, got, want)
+	for _, tt := range tests {
+		b := newBench(t, with(tt.change))
+		want := maps.Clone(always)
+		maps.Copy(want, tt.more)
+		for _, path := range []string{b.guard.MetadataPath(), "/.well-known/oauth-protected-resource"} {
+			a := b.do(httptest.NewRequest(http.MethodGet, path, nil))
+			var got map[string]any
+			if err := json.Unmarshal([]byte(a.body), &got); err != nil {
+				t.Fatal(err)
+			}
+			if a.Code != http.StatusOK || a.Header().Get("Content-Type") != "application/json" || !reflect.DeepEqual(got, want) {
+				t.Errorf("%s, %s: %d %v, want %v", tt.name, path, a.Code, got, want)
+			}
 		}
 	}
 }
 
-// The document is public: no token, any origin, HEAD like GET.
+// The document is public: no token, any origin, HEAD like GET, and to be kept for
+// an hour.
 func TestMetadataMethods(t *testing.T) {
 	b := newBench(t)
 	tests := []struct {
@@ -90,6 +115,9 @@ func TestMetadataMethods(t *testing.T) {
 			if recorder.Code != tt.status || (recorder.Body.Len() > 0) != tt.body || recorder.Header().Get("Access-Control-Allow-Origin") != "*" {
 				t.Errorf("%s %s: %d, %d bytes, %v", name, tt.method, recorder.Code, recorder.Body.Len(), recorder.Header())
 			}
+			if kept := recorder.Header().Get("Cache-Control") == "public, max-age=3600"; kept != (tt.status == 200) {
+				t.Errorf("%s %s: Cache-Control %q", name, tt.method, recorder.Header().Get("Cache-Control"))
+			}
 		}
 	}
 }
@@ -102,6 +130,10 @@ func TestMetadataIgnoresHost(t *testing.T) {
 	r.Host = "evil.example"
 	r.Header.Set("X-Forwarded-Host", "evil.example")
 	b.wantAnswer(b.do(r), 401, `Bearer `+whereToAsk)
+	r.Method, r.URL.Path = http.MethodGet, b.guard.MetadataPath()
+	if a := b.do(r); a.Code != http.StatusOK || !strings.Contains(a.body, `"resource":"`+resource+`"`) || strings.Contains(a.body, "evil") {
+		t.Errorf("the document: %d %s", a.Code, a.body)
+	}
 }
 
 // What is only near the path is not the document, and needs a token.

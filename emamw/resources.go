@@ -76,24 +76,46 @@ func (g *Guard) gateListen(ctx context.Context, a asked, m *mcp.SubscriptionsLis
 		a.deny(scopes.Decision{})
 		return
 	}
-	var kept []string
-	for _, uri := range m.Params.Notifications.ResourceSubscriptions {
-		decision := g.decideURI(ctx, a, mcp.MethodSubscriptionsListen, uri)
-		if decision.Allowed {
-			kept = append(kept, uri)
-			continue
+	kept, decision := g.decideListen(ctx, a, m.Params.Notifications.ResourceSubscriptions)
+	if !decision.Allowed {
+		m.Params.Notifications = mcp.SubscriptionFilter{}
+		a.deny(decision)
+		if a.x != nil {
+			a.x.hangUp() // or mcp-go would wait for the client to leave
 		}
-		if !g.hide {
-			m.Params.Notifications = mcp.SubscriptionFilter{}
-			a.deny(decision)
-			if a.x != nil {
-				a.x.hangUp() // or mcp-go would wait for the client to leave
-			}
-			return
-		}
+		return
 	}
 	m.Params.Notifications.ResourceSubscriptions = kept
 	a.settle()
+}
+
+// decideListen decides on each resource, and on all of them as one operation: its
+// challenge names what every one of them needs, or a client would step up once for
+// each. Where hidden ones are left out instead, and where none is named, the base
+// scopes are all that it needs.
+func (g *Guard) decideListen(ctx context.Context, a asked, uris []string) (kept []string, whole scopes.Decision) {
+	var all ruleSet
+	all.add(scopes.Authenticated())
+	for _, uri := range uris {
+		args := map[string]any{"uri": uri}
+		set := g.resourceRules(ctx, uri)
+		decision := g.decideNamed(ctx, a, a.resource(mcp.MethodSubscriptionsListen, &set), args, &set, g.rules.central(uri)...)
+		if decision.Allowed {
+			kept = append(kept, uri)
+		}
+		if !g.hide {
+			bound, _ := set.bind(args)
+			all.add(scopes.All(bound.rule())) // in an All of its own: a rule for services is one for this resource only
+		}
+	}
+	whole = g.decide(a.principal, nil, &all)
+	if len(uris) == 0 && !whole.Allowed {
+		g.record(ctx, a, access{method: mcp.MethodSubscriptionsListen, request: a.request}, whole, nil)
+	}
+	if !g.hide && len(kept) < len(uris) && whole.Allowed {
+		return nil, scopes.Decision{} // a rule that changed its mind: its no stands
+	}
+	return kept, whole
 }
 
 // gateComplete decides on completion/complete. mcp-go asks the server's

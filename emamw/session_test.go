@@ -33,17 +33,25 @@ func TestSessionBelongsToItsCaller(t *testing.T) {
 		ok    bool
 	}{
 		{"the same token's caller", emamwtest.Token{Subject: "alice"}, true},
+		{"the same names of another issuer", emamwtest.Token{Subject: "alice", Claims: map[string]any{"iss": "https://second.example"}}, false},
 		{"a refreshed token with other scopes", emamwtest.Token{Subject: "alice", Scopes: []string{"more"}, ID: "new"}, true},
 		{"another subject", emamwtest.Token{Subject: "mallory"}, false},
 		{"another tenant", emamwtest.Token{Subject: "alice", Tenant: "other"}, false},
 		{"another client", emamwtest.Token{Subject: "alice", ClientID: "other"}, false},
 	}
-	b := newBench(t, before(openTool), stateful)
+	// The second issuer has the first one's keys, so that nothing but its name
+	// tells its tokens from the first one's.
+	b := newBench(t, before(openTool), stateful, with(func(c *emamw.Config) {
+		c.AuthorizationServers = append(c.AuthorizationServers, emamw.AuthorizationServer{Issuer: "https://second.example", JWKSURL: issuer + "/jwks"})
+	}))
 	session := b.session(b.token())
 	if session == "" {
 		t.Fatal("no session")
 	}
 	for _, tt := range tests {
+		if _, err := b.guard.Verify(t.Context(), b.as.Mint(tt.token)); err != nil {
+			t.Fatalf("%s: %v", tt.name, err) // or the session would not be what is refused
+		}
 		for _, method := range []string{http.MethodPost, http.MethodGet, http.MethodDelete} {
 			if tt.ok && method != http.MethodPost {
 				continue // a stream would stay open, and a DELETE end the session for the next row

@@ -3,6 +3,7 @@ package emamw_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -55,6 +56,36 @@ func TestSmuggledNames(t *testing.T) {
 					t.Error("with its scope the tool did not run: the body is no smuggler")
 				}
 			})
+		}
+	}
+}
+
+// The same of all else that names an item: the one that mcp-go goes on to serve is
+// the one that is decided on. Each body names what its caller may have first, or in
+// the spelling of the specification.
+func TestSmuggledItems(t *testing.T) {
+	tests := []struct{ name, method, params, scope, serves string }{
+		{"prompt", "prompts/get", `"name":"free","Name":"ask"`, "prompts", "ask"},
+		{"resource", "resources/read", `"uri":"file:///free","URI":"file:///fixed"`, "fixed", "file:///fixed"},
+		{"resource twice", "resources/read", `"uri":"file:///free","uri":"file:///fixed"`, "fixed", "file:///fixed"},
+		{"template", "resources/read", `"uri":"file:///free","Uri":"file:///a.txt"`, "text", "file:///a.txt"},
+		{"reference", "completion/complete", `"ref":{"type":"ref/prompt","name":"free"},"Ref":{"type":"ref/prompt","name":"ask"},"argument":{"name":"a","value":"v"}`, "prompts", "complete ask"},
+		{"name in a reference", "completion/complete", `"ref":{"type":"ref/prompt","name":"free","NAME":"ask"},"argument":{"name":"a","value":"v"}`, "prompts", "complete ask"},
+		{"type of a reference", "completion/complete", `"ref":{"type":"ref/prompt","TYPE":"ref/resource","name":"free","uri":"file:///fixed"},"argument":{"name":"a","value":"v"}`, "fixed", "complete file:///fixed"},
+	}
+	for _, tt := range tests {
+		b := newBench(t, stateless, before(func(b *bench) {
+			furnish(b)
+			b.mcp.AddPrompt(mcp.NewPrompt("free", scopes.ForPrompt(scopes.Authenticated())), nil)
+			b.mcp.AddResource(mcp.NewResource("file:///free", "free", scopes.ForResource(scopes.Authenticated())), b.reader)
+		}))
+		body := `{"jsonrpc":"2.0","id":1,"method":"` + tt.method + `","params":{` + tt.params + `}}`
+		a := b.post(b.token(), body)
+		if ran := b.whatRan(); slices.Contains(ran, tt.serves) {
+			t.Errorf("%s: %q ran without its scope: %d %s", tt.name, ran, a.Code, a.body)
+		}
+		if b.post(b.token(tt.scope), body); b.runs(tt.serves) != 1 {
+			t.Errorf("%s: with its scope %q ran: the body is no smuggler", tt.name, b.whatRan())
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/emamw/mcp-ema/emamw"
 	"github.com/emamw/mcp-ema/emamwtest"
 	"github.com/emamw/mcp-ema/revocation"
+	"github.com/emamw/mcp-ema/scopes"
 )
 
 // opener opens a stream of one of the three sorts for the holder of a token.
@@ -214,6 +215,14 @@ func TestListenIsGated(t *testing.T) {
 		a := b.do(listenRequest(b.token(), map[string]any{"resourceSubscriptions": []string{"file:///fixed"}}))
 		b.wantAnswer(a, 403, challengeFor("fixed"))
 
+		// Several are one operation, with one challenge for all of them.
+		several := map[string]any{"resourceSubscriptions": []string{"file:///fixed", "file:///a.txt", "file:///secret.txt"}}
+		for _, held := range []string{"", "fixed", "text", "secrets fixed"} {
+			b.wantAnswer(b.do(listenRequest(b.token(strings.Fields(held)...), several)), 403, challengeFor("fixed text secrets"))
+		}
+		// One that no scope opens closes all of them.
+		b.wantAnswer(b.do(listenRequest(b.token("fixed"), map[string]any{"resourceSubscriptions": []string{"file:///fixed", "file:///bare"}})), 403, "")
+
 		// A listen whose header does not say so would have no end.
 		r := listenRequest(b.token("fixed"), map[string]any{"resourceSubscriptions": []string{"file:///fixed"}})
 		r.Header.Del("Mcp-Method")
@@ -229,6 +238,67 @@ func TestListenIsGated(t *testing.T) {
 		b.guard.Revoke(t.Context(), revocation.Revocation{Issuer: issuer, Subject: "alice"})
 		synctest.Wait()
 	})
+}
+
+// Without the base scopes nothing is listened to. Where resources are named, the
+// challenge names what they need as well.
+func TestListenWithoutTheBaseScopes(t *testing.T) {
+	fixed := map[string]any{"resourceSubscriptions": []string{"file:///fixed"}}
+	for _, tt := range []struct {
+		name   string
+		hide   bool
+		asked  map[string]any
+		held   []string
+		wanted string // of the challenge
+	}{
+		{"a resource", false, fixed, nil, "base fixed"},
+		{"a resource whose scope is held", false, fixed, []string{"fixed"}, "base fixed"},
+		{"lists", false, map[string]any{"toolsListChanged": true}, nil, "base"},
+		{"a hidden resource", true, fixed, nil, "base"},
+		{"hidden, and its scope is held", true, fixed, []string{"fixed"}, "base"},
+		{"lists, where some are hidden", true, map[string]any{"toolsListChanged": true}, nil, "base"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { // a stream that goes on would keep it from ending
+				b := newBench(t, before(furnish), with(func(c *emamw.Config) { c.BaseScopes, c.HideDenied = []string{"base"}, tt.hide }))
+				b.wantAnswer(b.do(listenRequest(b.token(tt.held...), tt.asked)), 403, challengeFor(tt.wanted))
+				r := listenRequest(b.token(tt.held...), tt.asked)
+				r.Header.Del("Mcp-Method")
+				b.wantAnswer(b.do(r), 403, challengeFor("base"))
+			})
+		})
+	}
+}
+
+// What a rule for services opens to a service stays that resource's, also where one
+// request names several.
+func TestListenOfAService(t *testing.T) {
+	b := newBench(t, before(func(b *bench) {
+		b.mcp.AddResource(mcp.NewResource("file:///jobs", "jobs", scopes.ForResource(scopes.Service())), b.reader)
+		b.mcp.AddResource(mcp.NewResource("file:///people", "people", scopes.ForResource(scopes.Scope("people"))), b.reader)
+	}))
+	for _, held := range [][]string{nil, {"people"}} {
+		robot := b.as.Mint(emamwtest.Token{Subject: "robot", ClientID: "robot", Scopes: held})
+		for _, uris := range [][]string{{"file:///people"}, {"file:///people", "file:///jobs"}, {"file:///jobs", "file:///people"}} {
+			b.wantAnswer(b.do(listenRequest(robot, map[string]any{"resourceSubscriptions": uris})), 403, "")
+		}
+	}
+}
+
+// A rule that says no and then yes, when the resources are decided on together, is
+// held to its no.
+func TestListenIsNotTalkedIntoYes(t *testing.T) {
+	asked := 0
+	b := newBench(t, before(func(b *bench) {
+		b.mcp.AddResource(mcp.NewResource("file:///fickle", "fickle", scopes.ForResource(scopes.When(func(map[string]any) scopes.Rule {
+			if asked++; asked == 1 {
+				return scopes.Scope("fickle")
+			}
+			return scopes.Authenticated()
+		}))), b.reader)
+	}))
+	asked = 0 // an annotation is asked once for what clients are shown
+	b.wantAnswer(b.do(listenRequest(b.token(), map[string]any{"resourceSubscriptions": []string{"file:///fickle"}})), 403, "")
 }
 
 // With HideDenied a listen request quietly leaves out what the caller may not

@@ -2,9 +2,12 @@ package emamw_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -69,6 +72,17 @@ func TestLegacySSE(t *testing.T) {
 			if d.runs != "" && b.runs(d.runs) != 1 {
 				t.Errorf("%s did not run with its scope: %s", d.name, stream.String())
 			}
+		}
+		// The codes are mcp-go's for what is not there: MCP reserves all that it has
+		// no meaning for.
+		codes := regexp.MustCompile(`"code":(-?[0-9]+)`).FindAllStringSubmatch(stream.String(), -1)
+		for _, code := range codes {
+			if !slices.Contains([]string{fmt.Sprint(mcp.INVALID_PARAMS), fmt.Sprint(mcp.INVALID_REQUEST), fmt.Sprint(mcp.RESOURCE_NOT_FOUND)}, code[1]) {
+				t.Errorf("a denial has the code %s: %s", code[1], stream.String())
+			}
+		}
+		if len(codes) < 8 {
+			t.Errorf("only %d denials on the stream: %s", len(codes), stream.String())
 		}
 		cancel()
 		synctest.Wait()
@@ -281,20 +295,32 @@ func TestReplacedHooks(t *testing.T) {
 
 // What mcp-go cannot read is the caller's mistake, not a wiring mistake.
 func TestUnreadableMessages(t *testing.T) {
-	b := newBench(t, stateless)
+	b := newBench(t, stateless, before(openTool))
+	one := message("tools/call", call("open"))
 	for name, body := range map[string]string{
-		"no version":      `{"id":1,"method":"ping"}`,
-		"another version": `{"jsonrpc":"1.0","id":1,"method":"ping"}`,
-		"version as 2":    `{"jsonrpc":2,"id":1,"method":"ping"}`,
-		"method as 2":     `{"jsonrpc":"2.0","id":1,"method":2}`,
-		"no JSON":         `{`,
-		"nothing":         ``,
-		"an array":        `[]`,
-		"a number":        `1`,
+		"an array of a call":       `[` + one + `]`,
+		"an array of two":          `[` + message("ping", nil) + `,` + one + `]`,
+		"a message behind another": message("ping", nil) + one,
+		"a call behind a line":     message("ping", nil) + "\n" + one,
+		"something behind a call":  one + `]`,
+		"no version":               `{"id":1,"method":"ping"}`,
+		"another version":          `{"jsonrpc":"1.0","id":1,"method":"ping"}`,
+		"version as 2":             `{"jsonrpc":2,"id":1,"method":"ping"}`,
+		"method as 2":              `{"jsonrpc":"2.0","id":1,"method":2}`,
+		"no JSON":                  `{`,
+		"nothing":                  ``,
+		"an array":                 `[]`,
+		"a number":                 `1`,
 	} {
 		if a := b.post(b.token(), body); a.Code != http.StatusBadRequest {
 			t.Errorf("%s: %d %s, want 400", name, a.Code, a.body)
 		}
+	}
+	if b.runs("open") != 0 {
+		t.Errorf("a call that is not the whole body ran %d times", b.runs("open"))
+	}
+	if b.wantAnswer(b.post(b.token(), one), 200, ""); b.runs("open") != 1 {
+		t.Error("the call alone does not run: the test proves nothing")
 	}
 	if strings.Contains(b.logs.String(), "level=ERROR") {
 		t.Errorf("a caller can make the guard cry wolf: %s", b.logs.String())

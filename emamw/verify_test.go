@@ -28,7 +28,9 @@ func TestHostileTokens(t *testing.T) {
 				t.Errorf("got %v, want %s", err, d.Reason)
 			}
 			a := b.do(newRequest(http.MethodPost, "", "{}", header("Authorization", "Bearer "+d.Token)))
-			if a.Code != http.StatusUnauthorized || a.body != `{"error":"invalid_token"}`+"\n" && a.body != `{"error":"unauthorized"}`+"\n" {
+			b.t = t
+			b.wantAnswer(a, 401, `Bearer error="invalid_token", `+whereToAsk)
+			if a.body != `{"error":"invalid_token"}`+"\n" {
 				t.Errorf("answered %d %q", a.Code, a.body)
 			}
 		})
