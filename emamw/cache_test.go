@@ -2,7 +2,11 @@ package emamw_test
 
 import (
 	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -299,6 +303,44 @@ func TestVerifierLeaves(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Those who waited for another's verification learn what it learned.
+func TestOneRefusalForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var verified atomic.Int64
+		hold := make(chan struct{})
+		as := newIssuer(issuer)
+		records := &logs{}
+		g := newGuard(t, func(c *emamw.Config) {
+			counted(&verified, 0, func(context.Context) error {
+				<-hold
+				return &claims.Error{Reason: claims.ClaimMissing, Claim: "department"}
+			})(c)
+			c.Audit = slog.NewJSONHandler(records, nil)
+		}, as)
+		h, token := g.Handler(http.NotFoundHandler()), as.Mint(emamwtest.Token{})
+		var all sync.WaitGroup
+		for range 5 {
+			all.Go(func() {
+				r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, resource, strings.NewReader(message("ping", nil)))
+				r.Header.Set("Authorization", "Bearer "+token)
+				h.ServeHTTP(httptest.NewRecorder(), r)
+			})
+		}
+		synctest.Wait()
+		close(hold)
+		all.Wait()
+		told := records.take(t)
+		for _, record := range told {
+			if record["ema.token.claim"] != "department" || record["ema.issuer"] != issuer {
+				t.Errorf("record %v", record)
+			}
+		}
+		if len(told) != 5 || verified.Load() != 1 {
+			t.Errorf("%d records, %d verifications", len(told), verified.Load())
+		}
+	})
 }
 
 // A mapping is the program's code and may panic. Those who wait for it are

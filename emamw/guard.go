@@ -116,15 +116,15 @@ func New(ctx context.Context, s *server.MCPServer, cfg Config) (*Guard, error) {
 	return g, nil
 }
 
-// Ready returns nil when the keys of every issuer are loaded. While the first
-// load is under way it waits for that, two seconds at most or until ctx ends. It
-// is meant for a readiness probe. It does not ask about the revocation store: that
-// is for the probe of the store itself.
+// Ready returns nil when the keys of every issuer are loaded, and else says of
+// each of the others why not. While the first load is under way it waits for that,
+// two seconds at most or until ctx ends. It is meant for a readiness probe. It does
+// not ask about the revocation store: that is for the probe of the store itself.
 func (g *Guard) Ready(ctx context.Context) error {
 	var errs []error
 	for _, iss := range g.issuers.all {
 		if err := iss.keys.Ready(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("emamw: the keys of %s are not loaded: check that this host can reach the issuer's metadata and JWKS: %w", iss.name, err))
+			errs = append(errs, fmt.Errorf("emamw: not ready: %w", err))
 		}
 	}
 	return errors.Join(errs...)

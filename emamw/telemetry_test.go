@@ -216,7 +216,7 @@ func TestAuditOfStrays(t *testing.T) {
 }
 
 // Whoever looks for a claim that is missing is told which it is: in the error, and
-// in the audit record of everybody who brought the token.
+// in the audit record.
 func TestClaimAtFault(t *testing.T) {
 	b, records := audited(t)
 	for _, tt := range []struct {

@@ -37,7 +37,15 @@ func benchOf(t *testing.T, g *emamw.Guard, as *emamwtest.AuthorizationServer) *b
 // are undecided until its keys are there, and good from then on; a token that is
 // bad by itself is refused all the same.
 func TestKeysAreDownFromTheStart(t *testing.T) {
-	for _, fault := range []emamwtest.Fault{emamwtest.Down, emamwtest.Unreachable, emamwtest.Slow, emamwtest.WrongIssuer, emamwtest.KeysDown, emamwtest.KeysSlow, emamwtest.KeysEmpty} {
+	for fault, cause := range map[emamwtest.Fault]string{
+		emamwtest.Down:        "status, at the step discovery",
+		emamwtest.Unreachable: "connect, at the step discovery",
+		emamwtest.Slow:        "", // not known after two seconds
+		emamwtest.WrongIssuer: "issuer, at the step discovery",
+		emamwtest.KeysDown:    "status, at the step keys",
+		emamwtest.KeysSlow:    "",
+		emamwtest.KeysEmpty:   "no_usable_key, at the step keys",
+	} {
 		t.Run(string(fault), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				as := newIssuer(issuer)
@@ -46,7 +54,7 @@ func TestKeysAreDownFromTheStart(t *testing.T) {
 				b := benchOf(t, g, as)
 				good := as.Mint(emamwtest.Token{Lifetime: time.Hour})
 				err := g.Ready(t.Context())
-				if err == nil || !strings.HasPrefix(err.Error(), "emamw: ") || !strings.Contains(err.Error(), issuer) {
+				if err == nil || !strings.HasPrefix(err.Error(), "emamw: ") || !strings.Contains(err.Error(), issuer) || !strings.Contains(err.Error(), cause) {
 					t.Errorf("Ready says %v", err)
 				}
 				for range 2 {

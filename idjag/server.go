@@ -97,10 +97,12 @@ func (s *Server) Paths() []string { return slices.Sorted(maps.Keys(s.paths)) }
 func (s *Server) Ready(ctx context.Context) error {
 	var failed []error
 	for _, set := range s.keySets {
-		failed = append(failed, set.Ready(ctx))
+		if err := set.Ready(ctx); err != nil {
+			failed = append(failed, fmt.Errorf("idjag: not ready: %w", err))
+		}
 	}
 	if s.revoked != nil && !s.revoked.follower.Current(ctx) {
-		failed = append(failed, errors.New("idjag: the revocation store was not heard from"))
+		failed = append(failed, errors.New("idjag: not ready: the revocation store was not heard from within MaxRevocationDelay: look at the store"))
 	}
 	return errors.Join(failed...)
 }

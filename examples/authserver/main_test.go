@@ -165,10 +165,11 @@ func TestPrintedCommands(t *testing.T) {
 	o := &options{issuer: r.issuer, resources: list{trialResource}, scopes: trialScopes, secrets: map[string]string{trialClient: trialSecret}}
 	var script []string
 	for line := range strings.Lines(o.walkthrough(&devIdP{issuer: r.idp})) {
-		if strings.HasPrefix(line, "  ") {
+		if strings.HasPrefix(line, "  ") && !strings.Contains(line, "curl -i") { // no MCP server runs here
 			script = append(script, line)
 		}
 	}
+	script = append(script, "test -n \"$TOKEN\"")
 	out, err := exec.CommandContext(t.Context(), "sh", "-c", strings.Join(script, "")).CombinedOutput()
 	var token map[string]any
 	if err != nil || json.Unmarshal(out, &token) != nil || token["access_token"] == nil {

@@ -55,8 +55,8 @@ func (idp *devIdP) handler(o *options) http.Handler {
 	})
 }
 
-// walkthrough is the two commands that lead to an access token. They need
-// nothing but curl and sed.
+// walkthrough is the commands that lead to an access token, and to the MCP server
+// with it. They need nothing but curl and sed.
 func (o *options) walkthrough(idp *devIdP) string {
 	ids := slices.Sorted(maps.Keys(o.secrets))
 	if len(ids) == 0 {
@@ -77,11 +77,20 @@ Sign in at the dev identity provider and get an ID-JAG:
 
 Redeem it here for an access token, once:
 
-  curl -s -u %[1]s %[3]s/token \
-    -d grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer -d assertion=$ID_JAG
+  TOKEN=$(curl -s -u %[1]s %[3]s/token \
+    -d grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer -d assertion=$ID_JAG | tee /dev/stderr%[8]s)
 
-`, user, idp.issuer, o.issuer, shell(o.resources[0]), shell(strings.Join(o.scopes, " ")), shell(id), field("id_token"), field("access_token"))
+Begin a session at the MCP server with it, once that runs:
+
+  curl -i %[4]s -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '%[9]s'
+
+Further calls carry the Mcp-Session-Id of its answer, or none where the server
+runs with -stateless.
+
+`, user, idp.issuer, o.issuer, shell(o.resources[0]), shell(strings.Join(o.scopes, " ")), shell(id), field("id_token"), field("access_token"), initialize)
 }
+
+const initialize = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"curl","version":"8"}}}`
 
 // shell quotes an argument for a POSIX shell.
 func shell(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

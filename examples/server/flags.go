@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"log/slog"
 	"strings"
 
 	"github.com/emamw/mcp-ema/claims"
@@ -15,6 +16,7 @@ type options struct {
 	addr      string
 	stateless bool
 	sse       bool
+	audit     bool
 	config    emamw.Config
 }
 
@@ -43,6 +45,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	flags.Var(&base, "base-scope", "scope that every request needs, repeatable")
 	flags.BoolVar(&o.config.HideDenied, "hide-denied", false, "leave out of lists what the caller may not use")
 	flags.BoolVar(&o.stateless, "stateless", false, "keep no sessions")
+	flags.BoolVar(&o.audit, "audit", false, "write one JSON line per decision to standard error, with the reason of each refusal")
 	flags.StringVar(&transport, "transport", "streamable", "streamable or sse")
 	flags.BoolVar(&o.config.DangerouslyAllowPrivateNetwork, "dangerously-allow-private-network", false, "fetch an issuer's keys from private addresses too")
 	if err := flags.Parse(args); err != nil {
@@ -69,6 +72,10 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 		return nil, errors.New("-jwks-url belongs to one issuer: leave it out, and the keys of each are discovered")
 	}
 	o.sse = transport == "sse"
+	o.config.Logger = slog.New(slog.NewTextHandler(stderr, nil))
+	if o.audit {
+		o.config.Audit = slog.NewJSONHandler(stderr, nil)
+	}
 	o.config.BaseScopes = base
 	for _, issuer := range issuers {
 		o.config.AuthorizationServers = append(o.config.AuthorizationServers, emamw.AuthorizationServer{

@@ -31,14 +31,26 @@ func (o *output) Write(p []byte) (int, error) {
 	return o.buf.Write(p)
 }
 
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
 // start runs the program on a free port and returns where it listens. It is
 // interrupted, and must then stop cleanly, when the test ends.
 func start(t *testing.T, args ...string) string {
 	t.Helper()
+	return startTo(t, io.Discard, args...)
+}
+
+// startTo is start with a place for what the program says on standard error.
+func startTo(t *testing.T, stderr io.Writer, args ...string) string {
+	t.Helper()
 	ctx, interrupt := context.WithCancel(context.Background())
 	out := &output{line: make(chan string, 1)}
 	exited := make(chan int, 1)
-	go func() { exited <- run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), out, io.Discard) }()
+	go func() { exited <- run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), out, stderr) }()
 	t.Cleanup(func() {
 		interrupt()
 		select {
@@ -138,6 +150,23 @@ func TestMappingFile(t *testing.T) {
 	status, body := post(t, base, as.Mint(emamwtest.Token{Claims: map[string]any{"login": "a.example"}}), `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"whoami"}}`)
 	if status != http.StatusOK || !strings.Contains(body, `"subject":"a.example"`) {
 		t.Errorf("%d %s", status, body)
+	}
+}
+
+// Whoever tries an issuer of his own is not told by the answer why his token is
+// refused. The program tells him, if it is asked to.
+func TestAuditSaysWhy(t *testing.T) {
+	as := emamwtest.StartAuthorizationServer(emamwtest.AuthorizationServerConfig{Resource: "http://127.0.0.1:8080/mcp"})
+	defer as.Close()
+	said := &output{line: make(chan string, 1)}
+	base := startTo(t, said, "-issuer", as.Issuer(), "-audit")
+	for reason, token := range map[string]emamwtest.Token{
+		`"ema.reason":"audience_mismatch"`: {Audience: []string{"https://elsewhere.example"}},
+		`"ema.token.claim":"client_id"`:    {Claims: map[string]any{"client_id": nil}},
+	} {
+		if status, body := post(t, base, as.Mint(token), `{}`); status != http.StatusUnauthorized || !strings.Contains(said.String(), reason) {
+			t.Errorf("%d %s, and %s is not in\n%s", status, body, reason, said.String())
+		}
 	}
 }
 

@@ -3,7 +3,7 @@ package keys
 import "github.com/emamw/mcp-ema/claims"
 
 // An Error says why there is no key for a token. Its text is one of the
-// constants of this file, so it may stand in a log.
+// constants of this file, or names what was configured, so it may stand in a log.
 type Error struct {
 	Reason claims.Reason // KeyUnknown, AlgorithmNotAllowed, KeysUnavailable or Canceled
 	text   string

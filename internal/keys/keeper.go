@@ -73,7 +73,7 @@ func (k *keeper) round(life context.Context, trigger Trigger) {
 	case life.Err() != nil:
 		a.fetched.Cause = CauseCanceled
 	default:
-		k.failures = k.set.fail()
+		k.failures = k.set.fail(a.trouble())
 		k.due = time.Now().Add(cfg.backoff(k.failures, k.loaded))
 		k.set.report.failed(a)
 	}

@@ -13,11 +13,12 @@ func (s *Set) begin() context.Context {
 	return s.demand.begin(time.Now())
 }
 
-// fail notes that the fetch failed and returns how many did in a row. What the
-// set has stays.
-func (s *Set) fail() int {
+// fail notes why the fetch failed and returns how many did in a row. What the set
+// has stays.
+func (s *Set) fail(why trouble) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.failure = why
 	s.demand.end(false)
 	return s.demand.failures
 }

@@ -35,6 +35,8 @@ type trouble struct {
 	step  Step
 }
 
+func (a *attempt) trouble() trouble { return trouble{a.fetched.Cause, a.fetched.Step} }
+
 const (
 	linesAtOnce  = 10
 	lineInterval = time.Minute
@@ -72,7 +74,7 @@ func (r *report) succeeded(a *attempt, lost int) {
 func (r *report) failed(a *attempt) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := trouble{a.fetched.Cause, a.fetched.Step}
+	now := a.trouble()
 	if r.told[now] {
 		return
 	}

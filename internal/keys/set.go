@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/emamw/mcp-ema/claims"
 )
 
 // A Set holds the keys of one issuer. Make one with [New]. All methods may be
@@ -18,9 +20,10 @@ type Set struct {
 	current    atomic.Pointer[snapshot] // never nil
 	generation atomic.Uint64
 
-	mu     sync.Mutex // for what follows, and to change what is above
-	demand *demand
-	death  *time.Timer // buries current
+	mu      sync.Mutex // for what follows, and to change what is above
+	demand  *demand
+	death   *time.Timer // buries current
+	failure trouble     // of the last fetch that failed
 
 	wake   chan struct{} // tells the keeper that something was booked
 	report *report
@@ -66,8 +69,24 @@ func (s *Set) Key(ctx context.Context, kid, alg string) (crypto.PublicKey, error
 }
 
 // Ready returns nil when there are keys. While the first load is under way it
-// waits for it, two seconds or until ctx ends.
+// waits for it, two seconds or until ctx ends. The error names the issuer and why
+// the last fetch failed: who asks a probe at night should not have to look for
+// the line of the log that says so.
 func (s *Set) Ready(ctx context.Context) error {
+	err := s.loaded(ctx)
+	if !errors.Is(err, errUnavailable) {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text := "the keys of " + s.cfg.Issuer + " are not loaded"
+	if why := s.failure; why != (trouble{}) {
+		text += ": error.type is " + string(why.cause) + ", at the step " + string(why.step) + ": docs/telemetry.md has the cure of each"
+	}
+	return &Error{claims.KeysUnavailable, text}
+}
+
+func (s *Set) loaded(ctx context.Context) error {
 	w := waiter{asked: time.Now()}
 	defer w.stop()
 	for !s.alive(s.current.Load()) {
