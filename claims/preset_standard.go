@@ -8,7 +8,8 @@ package claims
 // strings or SCIM objects (section 2.2.3.1); entitlements become permissions.
 // idp, idp_sub and assertion_iat are iss, sub and iat of the ID-JAG behind the
 // token, and assertion is the hash of its jti; these are names of idjag. act is
-// the actor (RFC 8693 section 4.1).
+// the actor (RFC 8693 section 4.1), and sub_profile tells an agent that is the
+// subject itself, as in an ID-JAG.
 //
 // The type must be at+jwt, and client_id, iat and jti must be there (section
 // 2.2): this is what keeps ID tokens of the same issuer out. A server that
@@ -24,6 +25,7 @@ func RFC9068() Mapping {
 		Client:            at("/client_id", "/azp"),
 		TokenID:           at("/jti"),
 		Service:           subjectIsClient(),
+		Agent:             agentProfile(),
 		Actor:             at("/act"),
 		Scopes:            []Source{{Pointer: "/scope", As: AsSpace}, {Pointer: "/scp", As: AsEither}},
 		Permissions:       scim("/entitlements"),
@@ -59,7 +61,7 @@ func IDJAG() Mapping {
 		Tenant:        at("/tenant"),
 		Client:        at("/client_id"),
 		TokenID:       at("/jti"),
-		Agent:         []Condition{{Pointer: "/sub_profile", Equals: []string{"ai_agent"}}},
+		Agent:         agentProfile(),
 		Actor:         at("/act"),
 		Scopes:        split("/scope"),
 		Roles:         scim("/roles"),
@@ -67,4 +69,9 @@ func IDJAG() Mapping {
 		Email:         at("/email"),
 		EmailVerified: at("/email_verified"),
 	})
+}
+
+// agentProfile is how Okta says of a subject that it is no person.
+func agentProfile() []Condition {
+	return []Condition{{Pointer: "/sub_profile", Equals: []string{"ai_agent"}}}
 }

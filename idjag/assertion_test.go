@@ -213,6 +213,8 @@ func TestForgedSignatures(t *testing.T) {
 			t.Errorf("fetched %s", asked)
 		}
 	}
+	w.t = t
+	w.granted(w.redeem(good)) // none of the forged ones has used it up
 }
 
 // TestTwoKeysOneKid: whoever gets a key of its own into the provider's set, under
@@ -316,17 +318,28 @@ func TestSAMLSubject(t *testing.T) {
 	w := newWorld(t, func(_ *world, cfg *idjag.Config) {
 		cfg.IdentityProviders[0].SAMLIssuer = "https://idp.example.com/saml"
 	})
+	plain := w.granted(w.redeem(w.mint(nil)))["sub"]
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w.t = t
 			a := w.redeem(w.mint(with(tt.claims)))
 			if tt.reason == "" {
-				w.granted(a)
+				if got := w.granted(a)["sub"]; got != plain {
+					t.Errorf("the name makes the user another one: %v", got)
+				}
 				return
 			}
 			w.refused(a, 400, "invalid_grant", tt.reason)
 		})
 	}
+	t.Run("where none is configured, it says nothing", func(t *testing.T) {
+		w := newWorld(t, nil)
+		for _, claims := range []claimSet{id("saml-nameid", "https://evil.example.com/saml"), {"sub_id": "alice"}} {
+			if got := w.granted(w.redeem(w.mint(with(claims))))["sub"]; got != plain {
+				t.Errorf("%v makes the user another one: %v", claims, got)
+			}
+		}
+	})
 }
 
 // TestRequiredWhateverTheMapping: a mapping that does not ask for jti does not
@@ -354,6 +367,11 @@ func TestProviderLimits(t *testing.T) {
 		{"another client", func(p *idjag.IdentityProvider) { p.Clients = []string{"second"} }, nil, "invalid_grant", "client_denied"},
 		{"another resource, claimed", func(p *idjag.IdentityProvider) { p.Resources = []string{otherMCP} }, nil, "invalid_grant", "resource_mismatch"},
 		{"aud_tenant of another", func(p *idjag.IdentityProvider) { p.AudienceTenant = "acme" }, claimSet{"aud_tenant": "blue"}, "invalid_grant", "tenant_not_allowed"},
+		{"aud_tenant in another case", func(p *idjag.IdentityProvider) { p.AudienceTenant = "acme" }, claimSet{"aud_tenant": "Acme"}, "invalid_grant", "tenant_not_allowed"},
+		{"aud_tenant is ours", func(p *idjag.IdentityProvider) { p.AudienceTenant = "acme" }, claimSet{"aud_tenant": "acme"}, "", ""},
+		{"aud_tenant is not said", func(p *idjag.IdentityProvider) { p.AudienceTenant = "acme" }, nil, "", ""},
+		{"this client", func(p *idjag.IdentityProvider) { p.Clients = []string{"second", clientID} }, nil, "", ""},
+		{"this resource", func(p *idjag.IdentityProvider) { p.Resources = []string{otherMCP, resourceID} }, nil, "", ""},
 		{"algorithm", func(p *idjag.IdentityProvider) { p.Algorithms = []string{"RS256"} }, nil, "invalid_grant", "alg_not_allowed"},
 		{"lifetime", func(p *idjag.IdentityProvider) { p.MaxLifetime = time.Minute }, nil, "invalid_grant", "token_lives_too_long"},
 	}
@@ -364,7 +382,12 @@ func TestProviderLimits(t *testing.T) {
 				cfg.Resources = append(cfg.Resources, idjag.Resource{ID: otherMCP})
 				tt.limit(&cfg.IdentityProviders[0])
 			})
-			w.refused(w.redeem(w.mint(with(tt.claims))), 400, tt.code, tt.reason)
+			a := w.redeem(w.mint(with(tt.claims)))
+			if tt.code == "" {
+				w.granted(a)
+				return
+			}
+			w.refused(a, 400, tt.code, tt.reason)
 		})
 	}
 }

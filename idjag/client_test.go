@@ -118,7 +118,7 @@ func TestClientAuthentication(t *testing.T) {
 				return
 			}
 			w.refused(a, tt.status, tt.code, tt.reason)
-			challenged := a.header.Get("WWW-Authenticate") != ""
+			challenged := strings.HasPrefix(a.header.Get("WWW-Authenticate"), "Basic ")
 			if challenged != (tt.status == http.StatusUnauthorized) {
 				t.Errorf("WWW-Authenticate %q beside status %d", a.header.Get("WWW-Authenticate"), a.status)
 			}

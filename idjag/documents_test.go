@@ -70,6 +70,10 @@ func TestClientDocument(t *testing.T) {
 		{"public", nil, false, ""},
 		{"public, said so", claimSet{"token_endpoint_auth_method": "none"}, false, ""},
 		{"with its grants", claimSet{"grant_types": []string{grantType}}, false, ""},
+		{"with the grants of its profile", claimSet{
+			"authorization_grant_profiles_supported": []string{"urn:ietf:params:oauth:grant-profile:id-jag"},
+			"grant_types":                            []string{"urn:ietf:params:oauth:grant-type:token-exchange", grantType},
+		}, false, ""},
 		{"with keys", join(jwt, claimSet{"jwks": keySet}), true, ""},
 		{"with keys elsewhere", join(jwt, claimSet{"jwks_uri": documentOrigin + "/jwks"}), true, ""},
 		{"with keys, and no method", claimSet{"jwks": keySet}, true, ""},
@@ -88,6 +92,10 @@ func TestClientDocument(t *testing.T) {
 		{"keys that are none", join(jwt, claimSet{"jwks": claimSet{"keys": []any{}}}), true, "invalid_client"},
 		{"a secret", claimSet{"token_endpoint_auth_method": "client_secret_basic"}, false, "invalid_client"},
 		{"grants without ours", claimSet{"grant_types": []string{"authorization_code"}}, false, "unauthorized_client"},
+		{"its profile, and a grant that is missing", claimSet{
+			"authorization_grant_profiles_supported": []string{"urn:ietf:params:oauth:grant-profile:id-jag"},
+			"grant_types":                            []string{"urn:ietf:params:oauth:grant-type:token-exchange"},
+		}, false, "unauthorized_client"},
 		{"keys, and none used", join(jwt, claimSet{"jwks": keySet}), false, "invalid_client"},
 		{"keys, no method, and none used", claimSet{"jwks": keySet}, false, "invalid_client"},
 		{"keys elsewhere, no method, and none used", claimSet{"jwks_uri": documentOrigin + "/jwks"}, false, "invalid_client"},

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,7 +29,8 @@ func TestToken(t *testing.T) {
 	assertion := w.mint(with(claimSet{
 		"jti": "the-jti", "groups": []string{"Engineering", "Everyone"}, "roles": []string{"operator"},
 		"auth_time": signedIn, "acr": "phr", "amr": []string{"mfa", "pwd"}, "email": "alice@example.com",
-		"act": claimSet{"sub": "agent-1", "sub_profile": "ai_agent", "act": claimSet{"iss": "https://x.example.com", "sub": "agent-0"}},
+		"authorization_details": []any{claimSet{"type": "files", "actions": []string{"admin"}}}, // dropped: RFC 9396 is not spoken here
+		"act":                   claimSet{"sub": "agent-1", "sub_profile": "ai_agent", "act": claimSet{"iss": "https://x.example.com", "sub": "agent-0"}},
 	}))
 	a := w.redeem(assertion)
 	got := w.granted(a)
@@ -71,26 +73,41 @@ func TestToken(t *testing.T) {
 	}
 }
 
-// TestTokenReadsBack reads a token as the guard of an MCP server does.
-func TestTokenReadsBack(t *testing.T) {
-	w := newWorld(t, func(_ *world, cfg *idjag.Config) { cfg.IdentityProviders[0].Tenants = []string{"acme"} })
-	a := w.redeem(w.mint(with(claimSet{"tenant": "acme", "groups": []string{}, "act": claimSet{"sub": "agent-1"}})))
+// readBack reads the token of an answer as the guard of an MCP server does.
+func (w *world) readBack(a answer) *claims.Principal {
+	w.t.Helper()
 	w.granted(a)
 	token, err := jose.Parse(a.body["access_token"].(string))
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	mapper, err := claims.RFC9068().Mapper()
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	payload, err := claims.ParsePayload(token.Payload)
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
-	p, err := mapper.Map(t.Context(), payload)
+	p, err := mapper.Map(w.t.Context(), payload)
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
+	}
+	return p
+}
+
+func TestTokenReadsBack(t *testing.T) {
+	w := newWorld(t, func(_ *world, cfg *idjag.Config) {
+		cfg.IdentityProviders[0].Tenants = []string{"acme"}
+		cfg.IdentityProviders[0].Claims = claims.IDJAG()
+		cfg.IdentityProviders[0].Claims.Permissions = []claims.Source{{Pointer: "/entitlements"}}
+	})
+	p := w.readBack(w.redeem(w.mint(with(claimSet{"tenant": "acme", "groups": []string{}, "act": claimSet{"sub": "agent-1"}, "entitlements": []string{"reports.run"}}))))
+	if p.Kind != claims.User || !slices.Equal(p.Permissions, []string{"reports.run"}) {
+		t.Errorf("read back as %s with %q", p.Kind, p.Permissions)
+	}
+	if agent := w.readBack(w.redeem(w.mint(with(claimSet{"tenant": "acme", "sub_profile": "ai_agent"})))); agent.Kind != claims.Agent {
+		t.Errorf("an agent became %s", agent.Kind)
 	}
 	if p.Issuer != ownIssuer || p.Tenant != "acme" || p.ClientID != clientID ||
 		p.IdentityProvider != idpIssuer || p.ProviderSubject != "00u1alice" || p.Assertion == "" || !p.AssertionIssuedAt.Equal(begin) ||
@@ -104,7 +121,7 @@ func TestTokenReadsBack(t *testing.T) {
 func TestWhatIsNotSaidIsNotIssued(t *testing.T) {
 	w := newWorld(t, nil)
 	got := w.granted(w.redeem(w.mint(nil)))
-	for _, name := range []string{"groups", "roles", "auth_time", "acr", "amr", "act", "tenant", "entitlements", "email", "cnf"} {
+	for _, name := range []string{"groups", "roles", "auth_time", "acr", "amr", "act", "sub_profile", "tenant", "entitlements", "email", "cnf"} {
 		if value, ok := got[name]; ok {
 			t.Errorf("%s is %v, want it absent", name, value)
 		}
@@ -274,6 +291,19 @@ func TestEmail(t *testing.T) {
 			}
 		})
 	}
+	t.Run("of a provider without domains", func(t *testing.T) {
+		seen = claims.Email{Address: "unseen"}
+		w := newWorld(t, func(_ *world, cfg *idjag.Config) {
+			cfg.ResolveSubject = func(_ context.Context, user claims.Principal) (string, error) {
+				seen = user.Email
+				return "user_42", nil
+			}
+		})
+		w.granted(w.redeem(w.mint(with(claimSet{"email": "alice@example.com", "email_verified": true}))))
+		if seen != (claims.Email{}) {
+			t.Errorf("the resolver saw %+v, want nothing", seen)
+		}
+	})
 }
 
 // TestSingleUse: whatever the number of concurrent requests, one gets a token.

@@ -46,11 +46,18 @@ type accessToken struct {
 	AMR      []string `json:"amr,omitempty"`
 	Actor    *actor   `json:"act,omitempty"`
 
+	// Profile says that the subject is an agent and no person, where the ID-JAG
+	// said so: a resource server would else take it for one.
+	Profile string `json:"sub_profile,omitempty"`
+
 	IdentityProvider  string `json:"idp"`
 	ProviderSubject   string `json:"idp_sub"`
 	Assertion         string `json:"assertion"`
 	AssertionIssuedAt int64  `json:"assertion_iat"`
 }
+
+// agentProfile is the sub_profile of an agent: what claims.RFC9068 looks for.
+const agentProfile = "ai_agent"
 
 // actor is the act claim of RFC 8693 section 4.1.
 type actor struct {
@@ -91,6 +98,9 @@ func (s *Server) issue(ctx context.Context, g *grant, o *outcome) (*tokenRespons
 	}
 	if !user.Authentication.Time.IsZero() {
 		token.AuthTime = user.Authentication.Time.Unix()
+	}
+	if user.Kind == claims.Agent {
+		token.Profile = agentProfile
 	}
 	compact, err := s.sign(ctx, token)
 	if err != nil {

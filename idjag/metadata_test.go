@@ -74,6 +74,9 @@ func TestMinimalMetadata(t *testing.T) {
 			t.Errorf("%s is %v, want it absent", name, value)
 		}
 	}
+	if strings.Contains(a.raw, "null") || strings.Contains(a.raw, "[]") {
+		t.Errorf("a member without a value is in the document (RFC 8414 section 3.2): %s", a.raw)
+	}
 	if a := w.send(httptest.NewRequest(http.MethodPost, ownIssuer+"/revoke", nil)); a.status != http.StatusNotFound {
 		t.Errorf("the revocation endpoint answers %d", a.status)
 	}
