@@ -29,8 +29,8 @@ type caller struct {
 // A proof is a client assertion that was right and has not been used up yet.
 // The zero proof is of a client that sent none, or none with a jti.
 type proof struct {
-	key   string
-	until time.Time
+	key     string
+	expires time.Time
 }
 
 // authenticate finds out which client sent a request (RFC 6749 section 2.3). A
@@ -120,16 +120,17 @@ func (s *Server) lookup(ctx context.Context, id string) (*client, error) {
 	return s.documents.client(ctx, id)
 }
 
-// consumeProof uses a client assertion up.
+// consumeProof uses a client assertion up. One that has expired since it was
+// checked proves nothing any more: it may be new only because it was forgotten.
 func (s *Server) consumeProof(ctx context.Context, p proof) error {
 	if p.key == "" {
 		return nil
 	}
-	fresh, err := s.replay.Consume(ctx, p.key, p.until)
+	fresh, err := s.replay.Consume(ctx, p.key, s.forgetAt(p.expires))
 	if err != nil {
 		return &refusal{reason: claims.StoreUnavailable, code: unavailable, cause: foreign("Replay", err)}
 	}
-	if !fresh {
+	if !fresh || s.expired(p.expires) {
 		return refuse(claims.ClientUnauthenticated)
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/emamw/mcp-ema/claims"
 	"github.com/emamw/mcp-ema/idjag"
 	"github.com/emamw/mcp-ema/internal/jose"
 )
@@ -275,6 +276,29 @@ func TestClientAssertionIsUsedOnce(t *testing.T) {
 	}
 	w.granted(send(w.mint(mine)))
 	w.refused(send(w.mint(mine)), 400, "invalid_client", "client_unauthenticated")
+}
+
+// TestClientAssertionRunsOut: used, forgotten, and sent again in a request that was
+// let in while it was good, and hung for longer than that.
+func TestClientAssertionRunsOut(t *testing.T) {
+	var hangs time.Duration
+	w := newWorld(t, func(w *world, cfg *idjag.Config) {
+		manyClients(w, cfg)
+		cfg.ResolveSubject = func(context.Context, claims.Principal) (string, error) {
+			w.clock.advance(hangs)
+			return "user_42", nil
+		}
+	})
+	own := w.clientAssertion("signer", nil, nil) // it lives for a minute, and the ID-JAG for five
+	send := func() answer {
+		values := form(w.mint(with(claimSet{"client_id": "signer"})))
+		values.Set("client_assertion_type", assertionType)
+		values.Set("client_assertion", own)
+		return w.send(tokenRequest(values))
+	}
+	w.granted(send())
+	hangs = 4 * time.Minute
+	w.refused(send(), 400, "invalid_client", "client_unauthenticated")
 }
 
 // TestClientKeysUnavailable must not be taken for a wrong signature.

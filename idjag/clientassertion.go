@@ -117,7 +117,7 @@ func (s *Server) checkClientAssertion(c *client, p *claims.Payload) (proof, erro
 	if !present {
 		return proof{}, nil
 	}
-	return proof{key: replayKey("client-assertion", c.id, id), until: s.forgetAt(exp)}, nil
+	return proof{key: replayKey("client-assertion", c.id, id), expires: exp}, nil
 }
 
 // A keySource has the public keys of one issuer or client.

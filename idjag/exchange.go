@@ -230,9 +230,9 @@ func (s *Server) consume(ctx context.Context, a *assertion, c *caller) error {
 }
 
 // forgetAt is when an assertion that expires at exp need not be remembered any
-// more: after the last moment in which it would be accepted, and a minute for a
-// store whose clock is ahead of ours.
-func (s *Server) forgetAt(exp time.Time) time.Time { return exp.Add(s.skew + time.Minute) }
+// more: after the last moment in which it would be accepted, be it by a replica
+// whose clock is behind ours, by what clocks may be off and a minute more.
+func (s *Server) forgetAt(exp time.Time) time.Time { return exp.Add(2*s.skew + time.Minute) }
 
 // expiry bounds the life of a token by the server's setting, the policy's, and
 // the time at which the policy would decide otherwise.

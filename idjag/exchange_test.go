@@ -353,6 +353,28 @@ func TestReplay(t *testing.T) {
 	})
 }
 
+// TestReplayAtASlowerReplica: what one replica has redeemed is remembered for as
+// long as another accepts it, whose clock is behind by what clocks may be off.
+func TestReplayAtASlowerReplica(t *testing.T) {
+	for _, skew := range []time.Duration{30 * time.Second, 5 * time.Minute} {
+		var store idjag.ReplayStore
+		replica := func(w *world, cfg *idjag.Config) {
+			if store == nil {
+				store = idjag.NewReplayStore(0, w.clock.Now) // it goes by the clock of who redeemed
+			}
+			cfg.Replay, cfg.ClockSkew = store, skew
+		}
+		fast, slow := newWorld(t, replica), newWorld(t, replica)
+		slow.clock.advance(-skew)
+		assertion := slow.mint(nil)
+		fast.granted(fast.redeem(assertion))
+		last := 5*time.Minute + skew - time.Second // of its life, at the slower one
+		fast.clock.advance(last)
+		slow.clock.advance(last)
+		slow.refused(slow.redeem(assertion), 400, "invalid_grant", "assertion_replayed")
+	}
+}
+
 // TestNothingIsConsumed: an assertion that was part of a refused request is as
 // good as before. Otherwise whoever sees one could burn it.
 func TestNothingIsConsumed(t *testing.T) {
