@@ -10,7 +10,9 @@ import (
 
 // A Policy says which scopes a user may have. It only ever narrows: what the
 // ID-JAG does not grant and what the resource does not know is never issued,
-// whatever a rule says. A user whom no rule matches gets nothing.
+// whatever a rule says. A user whom no rule matches gets no scope, and so no
+// token. For a resource that has no scopes there are none to give: there, only
+// a rule that denies keeps a user out.
 //
 // A Policy is data, so that it can be reviewed, and [Policy.Decide] is a pure
 // function, so that it can be tested.

@@ -428,6 +428,7 @@ func TestParsePolicy(t *testing.T) {
 		"an array":                  `[]`,
 		"cut off":                   `{"rules": [{"name": "a"`,
 		"cut off in a name":         `{"rules": [{"na`,
+		"in Latin-1":                "{\"rules\": [{\"name\": \"a\", \"groups\": [\"G\xe4ste\"], \"deny\": true}]}",
 	} {
 		if p, err := idjag.ParsePolicy([]byte(document)); err == nil {
 			t.Errorf("%s: read as %+v", name, p)

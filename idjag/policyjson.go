@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // policyDocument and ruleDocument are the JSON form of a Policy. Durations are
@@ -42,9 +43,14 @@ type ruleDocument struct {
 //
 // The members are those of [Policy] and [Rule] in snake case. An unknown member
 // is an error, and so is one given twice, or with an empty list: "groups"
-// misspelled, or emptied, is a rule for everyone. Whether the names in it exist is
-// checked by [New] and [Server.SetPolicy].
+// misspelled, or emptied, is a rule for everyone. So is a document that is not
+// UTF-8. Whether the names in it exist is checked by [New] and [Server.SetPolicy].
 func ParsePolicy(document []byte) (*Policy, error) {
+	if !utf8.Valid(document) {
+		// encoding/json would repair it: a group in another encoding becomes one
+		// that nobody is in, and a rule that denies it denies nobody.
+		return nil, errors.New("idjag: policy: the document is not UTF-8: save it as such")
+	}
 	if err := uniqueMembers(document); err != nil {
 		return nil, fmt.Errorf("idjag: policy: %w", err)
 	}
