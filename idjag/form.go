@@ -12,7 +12,12 @@ import (
 
 // maxFormBytes bounds a request body: room for an ID-JAG and a client assertion
 // at the size limit of a token each, and nothing that could fill memory.
-const maxFormBytes = 64 << 10
+// maxTypeBytes bounds a Content-Type, whose parameters cost more to read than to
+// send.
+const (
+	maxFormBytes = 64 << 10
+	maxTypeBytes = 256
+)
 
 // A form is the body of a request to the token or revocation endpoint, read as
 // RFC 6749 section 3.2 demands. Parameters in the URL are never looked at:
@@ -30,9 +35,14 @@ func (f form) value(name string) string { return f.values[name] }
 
 // readForm reads the body of r. Its error is a *refusal.
 func readForm(w http.ResponseWriter, r *http.Request) (form, error) {
-	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != "application/x-www-form-urlencoded" || len(r.Header["Content-Type"]) > 1 {
-		return form{}, malformedRequest("Content-Type must be application/x-www-form-urlencoded.")
+	wrongType := malformedRequest("Content-Type must be application/x-www-form-urlencoded.")
+	types := r.Header["Content-Type"]
+	if len(types) != 1 || len(types[0]) > maxTypeBytes {
+		return form{}, wrongType
+	}
+	media, params, err := mime.ParseMediaType(types[0])
+	if err != nil || media != "application/x-www-form-urlencoded" {
+		return form{}, wrongType
 	}
 	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
 		return form{}, malformedRequest("The body must be UTF-8.")

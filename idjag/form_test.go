@@ -38,6 +38,8 @@ func TestRequestShapes(t *testing.T) {
 		}, "", ""},
 
 		{"JSON", "application/json", func() string { return `{"grant_type":"x"}` }, "invalid_request", "request_malformed"},
+		{"a type of the longest sort", formType + "; x=" + strings.Repeat("a", 256-len(formType)-4), good, "", ""},
+		{"a longer one", formType + "; x=" + strings.Repeat("a", 257-len(formType)-4), good, "invalid_request", "request_malformed"},
 		{"no type", "", good, "invalid_request", "request_malformed"},
 		{"multipart", "multipart/form-data; boundary=x", good, "invalid_request", "request_malformed"},
 		{"another charset", formType + "; charset=iso-8859-1", good, "invalid_request", "request_malformed"},
