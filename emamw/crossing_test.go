@@ -232,6 +232,39 @@ func TestTaskStatusStaysWithItsMaker(t *testing.T) {
 	}
 }
 
+// The events of a session that nobody has read yet go out with the answer to its next
+// request, and wait with it for the verdict. They are told apart one by one all the
+// same: an attacker would put the status of a task of their own before the others.
+func TestTaskStatusThatWaitedStaysWithItsMaker(t *testing.T) {
+	for _, order := range [][]string{{"mallory", "alice"}, {"alice", "mallory"}, {"alice", "mallory", "alice", "mallory"}} {
+		synctest.Test(t, func(t *testing.T) {
+			hooks := &server.Hooks{}
+			hooks.AddOnRequestInitialization(func(context.Context, any, any) error {
+				time.Sleep(time.Second) // so that mcp-go writes the events first
+				return nil
+			})
+			b := newBench(t, serverOptions(server.WithHooks(hooks)), before(func(b *bench) {
+				b.mcp.AddTaskTool(mcp.NewTool("fail", mcp.WithTaskSupport(mcp.TaskSupportRequired), scopes.Where(scopes.Authenticated())), func(_ context.Context, r mcp.CallToolRequest) (*mcp.CreateTaskResult, error) {
+					time.Sleep(time.Second)
+					return nil, fmt.Errorf("secret of %s", r.GetString("who", ""))
+				})
+			}))
+			mallory := header("Mcp-Session-Id", b.session(b.tokenOf("mallory")))
+			for _, who := range order {
+				params := call("fail", "who", who)
+				params["task"] = map[string]any{}
+				b.post(b.tokenOf(who), message("tools/call", params), header("Mcp-Session-Id", b.session(b.tokenOf(who))))
+				time.Sleep(2 * time.Second)
+				synctest.Wait()
+			}
+			a := b.post(b.tokenOf("mallory"), message("ping", nil), mallory)
+			if own := strings.Count(a.body, "secret of mallory"); own != len(order)/2 || strings.Contains(a.body, "secret of alice") || !strings.Contains(a.body, `"result"`) {
+				t.Errorf("%v: mallory reads %s", order, a.body)
+			}
+		})
+	}
+}
+
 // The log level is kept per session id, and "" is one id for all.
 func TestLogLevelStaysWithItsCaller(t *testing.T) {
 	b := newBench(t, stateless, before(func(b *bench) {

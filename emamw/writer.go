@@ -103,7 +103,7 @@ func (x *exchange) Write(p []byte) (int, error) {
 		x.writeHeader(http.StatusOK)
 	}
 	switch {
-	case x.verdict == denied:
+	case x.verdict == denied, x.events && x.foreignTask(p): // of one event, before it is held with others
 		return len(p), nil
 	case x.holding():
 		return x.held.Write(p)
@@ -132,9 +132,6 @@ func (x *exchange) release() {
 // stand-in made it another length: that is what mcp-go counts.
 func (x *exchange) send(p []byte) (int, error) {
 	out := p
-	if x.events && x.foreignTask(p) {
-		return len(p), nil
-	}
 	if len(x.stand.name) > 0 {
 		out = bytes.ReplaceAll(p, x.stand.name, x.stand.original)
 	}
