@@ -244,9 +244,11 @@ func isGated(body []byte, stream bool) bool {
 	return false
 }
 
+// methodOf returns the method of a message on legacy SSE. There mcp-go reads the
+// first JSON value of a body, and does not look whether something follows it.
 func methodOf(body []byte) mcp.MCPMethod {
 	var message envelope
-	_ = json.Unmarshal(body, &message) // what cannot be read has no method here, and none for mcp-go
+	_ = json.NewDecoder(bytes.NewReader(body)).Decode(&message) // what cannot be read has no method here, and none for mcp-go
 	return message.Method
 }
 

@@ -2,6 +2,7 @@ package emamw_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -24,6 +25,11 @@ func TestListenIsRefusedOnLegacySSE(t *testing.T) {
 			"as announced":    func(*http.Request) {},
 			"not announced":   func(r *http.Request) { r.Header.Del("Mcp-Method") },
 			"without version": func(r *http.Request) { r.Header.Del("Mcp-Protocol-Version") },
+			// mcp-go reads the first JSON value here, and no further.
+			"and a brace": func(r *http.Request) { r.Body = io.NopCloser(io.MultiReader(r.Body, strings.NewReader("{"))) },
+			"and other message": func(r *http.Request) {
+				r.Body = io.NopCloser(io.MultiReader(r.Body, strings.NewReader(message("ping", nil))))
+			},
 		} {
 			r := listenRequest(b.token(), map[string]any{"toolsListChanged": true})
 			r.URL.Path, r.URL.RawQuery, _ = strings.Cut(path, "?")
