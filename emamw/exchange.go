@@ -246,6 +246,7 @@ func (x *exchange) forget() {
 func (x *exchange) answerUnseen() {
 	if !x.events && isUnreadable(x.held.Bytes()) {
 		x.guard.recordTurnedAway(x, "", claims.RequestMalformed)
+		x.w.Header().Del(headerSessionID) // mcp-go opened one all the same, and its id is not sealed
 		x.w.WriteHeader(http.StatusBadRequest)
 		_, _ = x.w.Write(x.held.Bytes())
 		return

@@ -322,6 +322,11 @@ func TestUnreadableMessages(t *testing.T) {
 	if b.wantAnswer(b.post(b.token(), one), 200, ""); b.runs("open") != 1 {
 		t.Error("the call alone does not run: the test proves nothing")
 	}
+	// mcp-go opens a session all the same. Its id is no caller's, and not shown.
+	opening := newBench(t, stateful)
+	if a := opening.post(opening.token(), `{"jsonrpc":"1.0","id":1,"method":"initialize"}`); a.Code != http.StatusBadRequest || a.Header().Get("Mcp-Session-Id") != "" {
+		t.Errorf("a session by another version: %d %v", a.Code, a.Header())
+	}
 	if strings.Contains(b.logs.String(), "level=ERROR") {
 		t.Errorf("a caller can make the guard cry wolf: %s", b.logs.String())
 	}
