@@ -39,11 +39,12 @@ type exchange struct {
 	mu      sync.Mutex
 	verdict verdict
 	denial  scopes.Decision
-	seen    bool          // the gate's first hook saw the message
-	pending call          // what a filter is to decide on
-	ran     mcp.MCPMethod // of what was let through
-	rules   ruleSet       // of the same
-	reads   []approval    // what handlers of resources may run for
+	seen    bool            // the gate's first hook saw the message
+	message context.Context // of the message that is answered here; nil before it
+	pending call            // what a filter is to decide on
+	ran     mcp.MCPMethod   // of what was let through
+	rules   ruleSet         // of the same
+	reads   []approval      // what handlers of resources may run for
 	stand   standIn
 
 	status   int // of the answer; 0 before it
@@ -67,6 +68,7 @@ type call struct {
 	request   any // the JSON-RPC id
 	method    mcp.MCPMethod
 	arguments map[string]any
+	task      bool // the call is to be made as a task
 }
 
 // approval is of one URI, which was decided on as a resource's own or as one that
@@ -117,8 +119,7 @@ func (x *exchange) settle() {
 }
 
 // deny turns the answer into a refusal, unless it was let out before, or is a
-// stream. That is so for a message that a handler or a hook sent into the server
-// itself: its refusal is theirs to read.
+// stream.
 func (x *exchange) deny(d scopes.Decision) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -134,25 +135,51 @@ func (x *exchange) see() {
 	x.seen = true
 }
 
-// expect notes what the filter is to decide on, and reports whether that is the
-// request's own message, which is the first: what a hook or a handler sends into
-// the server meanwhile is decided without it.
-func (x *exchange) expect(c call) bool {
+// take makes the first message that is decided on the exchange's own, and reports
+// whether the one of this context is that. mcp-go makes a context for each message
+// and hands it to every hook and filter. A stream has no message of its own.
+func (x *exchange) take(ctx context.Context) bool {
 	x.mu.Lock()
-	defer x.mu.Unlock()
-	own := x.holds && x.verdict != allowed && x.pending.method == ""
-	if own {
-		x.pending = c
+	if x.message == nil {
+		x.message = ctx
 	}
-	return own
+	x.mu.Unlock()
+	return x.answers(ctx)
 }
 
-// expected returns what the filter is to decide on, and false when that is not
-// this exchange's own message.
-func (x *exchange) expected() (call, bool) {
+// answers reports whether the message of this context is the exchange's own. What
+// a hook or a handler sends into the server is not: its answer is theirs to read,
+// and neither what it asks for nor what comes of it counts for the request.
+func (x *exchange) answers(ctx context.Context) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.pending, x.verdict != allowed && x.pending.method != ""
+	return x.holds && (x.message == nil || same(x.message, ctx))
+}
+
+// same compares two contexts. Where their type cannot be compared, as that of a tracer
+// may be, Go panics, and what they have in common is when they end. To ask that each
+// time would make a channel for each message.
+func same(a, b context.Context) (is bool) {
+	defer func() {
+		if recover() != nil {
+			is = a.Done() == b.Done()
+		}
+	}()
+	return a == b
+}
+
+// expect notes what the filter is to decide on.
+func (x *exchange) expect(c call) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.pending = c
+}
+
+// expected returns what the filter is to decide on.
+func (x *exchange) expected() call {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.pending
 }
 
 // letThrough notes the item that may run, and by which rules.

@@ -75,6 +75,11 @@ func decideOne[T any](ctx context.Context, g *Guard, k *kind[T], a asked, items 
 	decision := g.decide(a.principal, c.arguments, &set)
 	g.record(ctx, a, what, decision, &set)
 	if decision.Allowed {
+		if c.task {
+			// Who fetches it is asked for the same later. By then the handler, to whom
+			// the arguments belong, may have changed them.
+			set, _ = set.bind(c.arguments)
+		}
 		a.x.letThrough(c.method, set)
 		a.settle()
 		return items

@@ -63,6 +63,7 @@ type asked struct {
 	principal *claims.Principal // nil for nobody
 	caller    string
 	x         *exchange // nil on a transport without the guard
+	own       bool      // it is what x answers, and was not sent into the server meanwhile
 	request   any       // the JSON-RPC id; nil in filters, whose call has it
 }
 
@@ -89,7 +90,7 @@ func (g *Guard) asks(ctx context.Context, id any) (asked, bool) {
 		// it is not what the exchange will answer.
 		return asked{principal: x.id.principal, caller: x.id.caller}, true
 	default:
-		return asked{principal: x.id.principal, caller: x.id.caller, x: x}, true
+		return asked{principal: x.id.principal, caller: x.id.caller, x: x, own: x.answers(ctx)}, true
 	}
 	// A transport without the guard. Somebody may have said who uses it.
 	if p, ok := claims.FromContext(ctx); ok {
@@ -101,14 +102,14 @@ func (g *Guard) asks(ctx context.Context, id any) (asked, bool) {
 
 // settle lets the answer out.
 func (a *asked) settle() {
-	if a.x != nil {
+	if a.own {
 		a.x.settle()
 	}
 }
 
 // deny refuses the message.
 func (a *asked) deny(d scopes.Decision) {
-	if a.x != nil {
+	if a.own {
 		a.x.deny(d)
 	}
 }
@@ -122,7 +123,7 @@ func (a *asked) approve(read approval) {
 
 // conceal puts a name back into mcp-go's answer to its stand-in.
 func (a *asked) conceal(name, original string) {
-	if a.x != nil {
+	if a.own {
 		a.x.conceal(name, original)
 	}
 }
@@ -142,11 +143,12 @@ func (g *Guard) onBeforeAny(ctx context.Context, id any, method mcp.MCPMethod, m
 		return
 	}
 	a.request = id
+	a.own = a.x != nil && a.x.take(ctx)
 	switch m := message.(type) {
 	case *mcp.CallToolRequest:
-		g.expect(ctx, &a, call{id, method, m.GetArguments()})
+		g.expect(ctx, &a, call{id, method, m.GetArguments(), m.Params.Task != nil})
 	case *mcp.GetPromptRequest:
-		g.expect(ctx, &a, call{id, method, promptArguments(m)})
+		g.expect(ctx, &a, call{id, method, promptArguments(m), false})
 	case *mcp.ListToolsRequest, *mcp.ListPromptsRequest:
 		a.expect(call{method: method})
 	case *mcp.ReadResourceRequest:
@@ -181,17 +183,15 @@ func (g *Guard) onBeforeAny(ctx context.Context, id any, method mcp.MCPMethod, m
 
 // expect notes which call the filter is to decide on.
 func (g *Guard) expect(ctx context.Context, a *asked, c call) {
-	if a.x == nil || !a.x.expect(c) {
+	if a.expect(c); !a.own && g.telemetry != nil {
 		c.arguments = nil // not for longer than the message
-		if g.telemetry != nil {
-			g.strays.note(ctx, c)
-		}
+		g.strays.note(ctx, c)
 	}
 }
 
-// expect notes that the filter is to decide on a list.
+// expect notes what the filter is to decide on.
 func (a *asked) expect(c call) {
-	if a.x != nil {
+	if a.own {
 		a.x.expect(c)
 	}
 }
@@ -199,10 +199,10 @@ func (a *asked) expect(c call) {
 // expected returns what the filter is to decide on, and false when the message is
 // not the exchange's own.
 func (a *asked) expected() (call, bool) {
-	if a.x == nil {
+	if !a.own {
 		return call{}, false
 	}
-	return a.x.expected()
+	return a.x.expected(), true
 }
 
 func (a *asked) rulesOf(tool string) (ruleSet, bool) {

@@ -175,3 +175,112 @@ func TestGlanceIsGoodForOneGuard(t *testing.T) {
 		t.Errorf("nobody lists %s", listed)
 	}
 }
+
+// What a hook sends before the request is decided is decided for itself, and the
+// request as if nothing had been sent. An attacker would else send the arguments with
+// which the rule of the other tool holds; and a tool that ran although its answer is a
+// refusal runs again when the client tries again.
+func TestNestedMessageIsNotTheRequests(t *testing.T) {
+	nested := map[string]string{
+		"a denied tool":      message("tools/call", call("write")),
+		"an allowed tool":    message("tools/call", call("open")),
+		"other arguments":    message("tools/call", call("deploy", "to", "production")),
+		"an unknown tool":    message("tools/call", call("none")),
+		"a list of tools":    message("tools/list", nil),
+		"a list of prompts":  message("prompts/list", nil),
+		"a denied prompt":    message("prompts/get", map[string]any{"name": "ask"}),
+		"a denied resource":  message("resources/read", uri("file:///fixed")),
+		"an unknown method":  message("none", nil),
+		"a list of tasks":    message("tasks/list", map[string]any{"cursor": "forged"}),
+		"a denied reference": message("completion/complete", map[string]any{"ref": map[string]any{"type": "ref/prompt", "name": "ask"}, "argument": map[string]any{"name": "about", "value": ""}}),
+	}
+	for name, text := range nested {
+		t.Run(name, func(t *testing.T) {
+			hooks := &server.Hooks{}
+			var b *bench
+			hooks.AddBeforeCallTool(func(ctx context.Context, _ any, m *mcp.CallToolRequest) {
+				if m.Params.Name == "outer" {
+					b.mcp.HandleMessage(ctx, []byte(text))
+				}
+			})
+			b = newBench(t, stateless, serverOptions(server.WithHooks(hooks)), before(func(b *bench) {
+				furnish(b)
+				deployTool(b)
+				b.mcp.AddTool(mcp.NewTool("outer", scopes.Require("deploy")), b.tool("outer"))
+			}))
+			outer := message("tools/call", call("outer", "to", "staging"))
+			b.wantAnswer(b.post(b.token(), outer), 403, challengeFor("deploy"))
+			if b.runs("outer") != 0 {
+				t.Error("the tool ran without its scope")
+			}
+			b.wantAnswer(b.post(b.token("deploy"), outer), 200, "")
+			if b.runs("outer") != 1 {
+				t.Errorf("the tool ran %d times, want once", b.runs("outer"))
+			}
+			for _, other := range b.whatRan() {
+				if other != "outer" && (other != "open" || name != "an allowed tool") {
+					t.Errorf("%s ran by the arguments or the scopes of another call", other)
+				}
+			}
+		})
+	}
+}
+
+// With HideDenied a refused name is put back into the answer. That of another message
+// must not take its place, or the caller could tell a hidden resource from none.
+func TestNestedRefusalLeavesTheNameAlone(t *testing.T) {
+	ask := func(nested, read string) answer {
+		hooks := &server.Hooks{}
+		var b *bench
+		hooks.AddBeforeReadResource(func(ctx context.Context, _ any, _ *mcp.ReadResourceRequest) {
+			if nested != "" {
+				text := message("resources/read", uri(nested))
+				nested = ""
+				b.mcp.HandleMessage(ctx, []byte(text))
+			}
+		})
+		b = newBench(t, stateless, serverOptions(server.WithHooks(hooks)), before(furnish), with(func(c *emamw.Config) { c.HideDenied = true }))
+		return b.post(b.token(), message("resources/read", uri(read)))
+	}
+	for _, read := range []string{"file:///a.txt", "file:///none"} {
+		if got, want := ask("file:///fixed", read), ask("", read); got.body != want.body || !strings.Contains(got.body, read) {
+			t.Errorf("%s: %q, and %q where the hook asks for nothing", read, got.body, want.body)
+		}
+	}
+}
+
+// listed is a context that Go cannot compare, as a propagator may make it.
+type listed struct {
+	context.Context
+	spans []string
+}
+
+type spanLister struct{}
+
+func (spanLister) Inject(context.Context, http.Header) {}
+
+func (spanLister) Extract(ctx context.Context, _ http.Header) context.Context {
+	return listed{ctx, []string{"span"}}
+}
+
+// The request is told from what was sent meanwhile also where contexts are of such a
+// type: it is neither a panic nor a decision.
+func TestNestedMessageInAContextOfAnotherType(t *testing.T) {
+	hooks := &server.Hooks{}
+	var b *bench
+	hooks.AddBeforeCallTool(func(ctx context.Context, _ any, m *mcp.CallToolRequest) {
+		if m.Params.Name == "outer" {
+			b.mcp.HandleMessage(ctx, []byte(message("tools/call", call("deploy", "to", "production"))))
+		}
+	})
+	b = newBench(t, stateless, serverOptions(server.WithHooks(hooks), server.WithPropagator(spanLister{})), before(func(b *bench) {
+		deployTool(b)
+		b.mcp.AddTool(mcp.NewTool("outer", scopes.Require("deploy")), b.tool("outer"))
+	}))
+	outer := message("tools/call", call("outer", "to", "staging"))
+	b.wantAnswer(b.post(b.token(), outer), 403, challengeFor("deploy"))
+	b.wantAnswer(b.post(b.token("deploy"), outer), 200, "")
+	if b.runs("outer") != 1 || b.runs("deploy") != 0 {
+		t.Errorf("the tool ran %d times, and the other %d", b.runs("outer"), b.runs("deploy"))
+	}
+}

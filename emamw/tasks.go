@@ -110,8 +110,6 @@ func (g *Guard) onAfterCallTool(ctx context.Context, id any, request *mcp.CallTo
 		rules = ruleSet{}
 		rules.add(scopes.Authenticated()) // what remains known is whose it is
 	}
-	// The arguments are not kept for as long as the task is.
-	rules, _ = rules.bind(request.GetArguments())
 	g.tasks.add(created.Task.TaskId, a.caller, rules)
 }
 

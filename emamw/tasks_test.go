@@ -202,3 +202,27 @@ func TestTasksWithoutGuard(t *testing.T) {
 		t.Errorf("%d %s", a.Code, a.body)
 	}
 }
+
+// The rule of a task is that of the arguments with which it was called. They are the
+// handler's from then on, and one that fills in its defaults while the task is being
+// made must neither change who may fetch the result nor be read in the middle of it.
+func TestTaskRuleIsThatOfTheCall(t *testing.T) {
+	changed := make(chan struct{})
+	hooks := &server.Hooks{}
+	hooks.AddAfterCallTool(func(context.Context, any, *mcp.CallToolRequest, any) { <-changed })
+	b := newBench(t, stateless, serverOptions(server.WithHooks(hooks)), before(func(b *bench) {
+		b.mcp.AddTaskTool(mcp.NewTool("deploy", mcp.WithTaskSupport(mcp.TaskSupportRequired), scopes.Where(scopes.When(func(args map[string]any) scopes.Rule {
+			if args["to"] == "staging" {
+				return scopes.Scope("deploy")
+			}
+			return scopes.All(scopes.Scope("deploy"), scopes.Scope("deploy:production"))
+		}))), func(ctx context.Context, r mcp.CallToolRequest) (*mcp.CreateTaskResult, error) {
+			r.GetArguments()["to"] = "staging"
+			close(changed)
+			return b.taskTool("deploy")(ctx, r)
+		})
+	}))
+	production := b.startTask(b.token("deploy", "deploy:production"), call("deploy", "to", "production"))
+	b.wantAnswer(b.post(b.token("deploy"), message("tasks/result", production)), 403, challengeFor("deploy deploy:production"))
+	b.wantAnswer(b.post(b.token("deploy", "deploy:production"), message("tasks/result", production)), 200, "")
+}
