@@ -313,7 +313,7 @@ var (
 	Unauthorized = []Refusal{
 		{claims.ScopeMissing, "the token lacks a scope", "none needed: the client is told which to ask for; if it gets none, grant it at the issuer"},
 		{claims.GroupMissing, "the caller is not in the group", "add the caller to the group"},
-		{claims.GroupsUnknown, "a rule needs a group, and the token does not say which there are", "add the groups claim at the issuer, filtered to those of this application"},
+		{claims.GroupsUnknown, "a rule needs a group, and the token does not say which there are", "with the ema.groups.state absent add the groups claim at the issuer, filtered to those of this application; with overage give the mapping a GroupsLookup"},
 		{claims.RoleMissing, "the caller does not have the role", "assign the role"},
 		{claims.PermissionMissing, "the caller does not have the permission", "assign the permission"},
 		{claims.TenantDenied, "the rule is for another tenant", "change the rule, if this tenant should be let in"},

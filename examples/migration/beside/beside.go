@@ -27,7 +27,7 @@ func Watch(ctx context.Context, next http.Handler, cfg emamw.Config, log *slog.L
 		_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 		var refused *emamw.TokenError
 		if _, err := guard.Verify(r.Context(), token); errors.As(err, &refused) {
-			log.Warn("the guard would refuse this token", "reason", string(refused.Reason))
+			log.Warn("the guard would refuse this token", "reason", string(refused.Reason), "claim", refused.Claim)
 		}
 		next.ServeHTTP(w, r)
 	}), nil
