@@ -135,8 +135,9 @@ func (g *Guard) Ready(ctx context.Context) error {
 // provider of the ID-JAGs behind the tokens, and the subject its user. It takes
 // effect here with the next request, on open streams at once, and on other guards
 // that share the store as soon as they hear of it. A zero Before means now, and a
-// zero Until the time at which the last token that it affects has expired. A
-// TokenID has no effect on an issuer whose mapping reads none.
+// zero Until the time at which the last token that it affects has expired, and the
+// last ID-JAG that could still be redeemed for one. A TokenID has no effect on an
+// issuer whose mapping reads none.
 //
 // On an error nothing is revoked for certain. It joins the mistakes of
 // [revocation.Revocation.Validate], or holds the store's own error, such as
@@ -146,10 +147,16 @@ func (g *Guard) Revoke(ctx context.Context, r revocation.Revocation) error {
 		r.Before = g.now()
 	}
 	if r.Until.IsZero() {
-		r.Until = g.now().Add(g.issuers.longest() + g.skew + g.revoked.late)
+		r.Until = g.now().Add(g.issuers.longest() + g.skew + g.revoked.late + longestAssertion)
 	}
 	return g.revoked.revoke(ctx, r)
 }
+
+// longestAssertion is how long an ID-JAG can be redeemed after it was issued:
+// package idjag takes none that lives for more than an hour, and clocks are off by
+// five minutes at most. MaxAge says nothing of it, and a revocation that is
+// forgotten while somebody holds an older ID-JAG lets its user in again.
+const longestAssertion = time.Hour + maxSkew
 
 // MetadataPath is where this server's protected-resource metadata belongs: the
 // well-known path with the path of Resource appended (RFC 9728 section 3.1).

@@ -11,6 +11,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
+	"github.com/emamw/mcp-ema/claims"
 	"github.com/emamw/mcp-ema/emamw"
 	"github.com/emamw/mcp-ema/emamwtest"
 	"github.com/emamw/mcp-ema/revocation"
@@ -205,6 +206,25 @@ func TestRevocationCountsFromTheAssertion(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A revocation outlives the ID-JAGs from before it, and not only the tokens: an
+// issuer whose tokens live for minutes may redeem one that lives for an hour.
+func TestRevocationOutlivesTheAssertion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, with(func(cfg *emamw.Config) { cfg.AuthorizationServers[0].MaxAge = 5 * time.Minute }))
+		now := time.Now()
+		if err := b.guard.Revoke(t.Context(), revocation.Revocation{Issuer: "https://idp.example", Subject: "00u1"}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		_, err := b.guard.Verify(t.Context(), b.as.Mint(emamwtest.Token{Claims: map[string]any{
+			"idp": "https://idp.example", "idp_sub": "00u1", "assertion_iat": now.Unix(),
+		}}))
+		if reasonOf(t, err) != claims.TokenRevoked {
+			t.Errorf("redeemed for an ID-JAG that is older than the revocation: %v", err)
+		}
+	})
 }
 
 // A refused listen request ends at once, although mcp-go would wait for the

@@ -43,9 +43,11 @@ type Revocation struct {
 	// ends tokens that are yet to be issued. It must be zero beside TokenID.
 	Before time.Time
 
-	// Until is when every token this names has expired, clock skew included: from
-	// then on it has no effect and is forgotten. The time of revocation plus the
-	// longest lifetime the issuer gives is always late enough.
+	// Until is when every token this names has expired, clock skew included, and so
+	// has every ID-JAG that could still be redeemed for one: from then on it has no
+	// effect and is forgotten. The time of revocation plus the longest lifetimes of
+	// both, what clocks may be off and what a follower may be late is always late
+	// enough.
 	Until time.Time
 }
 
