@@ -172,12 +172,15 @@ func TestConfigIsCopied(t *testing.T) {
 		cfg.IdentityProviders[0].Clients = []string{clientID}
 		cfg.IdentityProviders[0].Resources = []string{resourceID}
 		cfg.IdentityProviders[0].Tenants = []string{"acme"}
+		cfg.Clients[0].Resources = []string{resourceID}
+		cfg.GroupScopes = map[string][]string{"Engineering": {"files:read"}}
 		kept = cfg
 	})
 	kept.IdentityProviders[0].Clients[0], kept.IdentityProviders[0].Resources[0], kept.IdentityProviders[0].Tenants[0] = "x", "x", "x"
+	kept.Clients[0].Resources[0], kept.GroupScopes["Engineering"][0] = "x", "x"
 	kept.Resources[0].Scopes[0] = "root"
 	kept.IdentityProviders[0].Algorithms[0] = "RS256"
-	if got := w.granted(w.redeem(w.mint(with(claimSet{"tenant": "acme"}))))["scope"]; got != "files:read" {
+	if got := w.granted(w.redeem(w.mint(with(claimSet{"tenant": "acme", "groups": []string{"Engineering"}}))))["scope"]; got != "files:read" {
 		t.Errorf("scope %v", got)
 	}
 }

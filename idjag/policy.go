@@ -253,7 +253,7 @@ func withoutPolicy(r Request) Decision {
 func groupPolicy(scopes map[string][]string) *Policy {
 	p := &Policy{}
 	for group, given := range scopes {
-		p.Rules = append(p.Rules, Rule{Name: "group " + group, Groups: []string{group}, Scopes: given})
+		p.Rules = append(p.Rules, Rule{Name: "group " + group, Groups: []string{group}, Scopes: slices.Clone(given)})
 	}
 	slices.SortFunc(p.Rules, func(a, b Rule) int { return cmp.Compare(a.Name, b.Name) })
 	return p
