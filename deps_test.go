@@ -39,6 +39,7 @@ var allowed = map[string][]string{
 	"idjag/replaytest":          {"idjag"},
 	"emamwtest":                 {"claims", "revocation", "idjag", "emamw", "internal/jose"},
 	"internal/challenge":        {},
+	"internal/command":          {},
 	"internal/discovery":        {},
 	"internal/jose":             {"claims", "github.com/lestrrat-go/jwx/v2"},
 	"internal/keys":             {"claims", "internal/jose", "internal/discovery", "github.com/MicahParks/", "golang.org/x/time/rate"},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/emamw/mcp-ema/examples/internal/serving"
 	"github.com/emamw/mcp-ema/idjag"
+	"github.com/emamw/mcp-ema/internal/command"
 )
 
 // What a trial uses unless it is told otherwise. The secret says what it is
@@ -24,8 +25,6 @@ const (
 )
 
 var trialScopes = list{"files:read", "files:write", "files:admin", "reports:run"}
-
-var errHelp = errors.New("help was asked for")
 
 type options struct {
 	addr, issuer, devIdPAddr string
@@ -49,7 +48,6 @@ type list = serving.List
 
 func (o *options) flags() *flag.FlagSet {
 	f := flag.NewFlagSet("authserver", flag.ContinueOnError)
-	f.SetOutput(io.Discard)
 	f.StringVar(&o.addr, "addr", "127.0.0.1:8081", "address to listen on")
 	f.StringVar(&o.issuer, "issuer", "", "this server's identifier (default: http and the address, on loopback)")
 	f.Var(&o.idps, "idp", "issuer whose ID-JAGs are redeemed, repeatable (default: a dev identity provider, which signs in anybody)")
@@ -80,16 +78,8 @@ func (o *options) flags() *flag.FlagSet {
 // parse reads the flags and judges those that idjag.New does not see.
 func parse(args []string, stderr io.Writer) (*options, error) {
 	o := &options{secrets: map[string]string{}}
-	f := o.flags()
-	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
-		f.SetOutput(stderr)
-		f.PrintDefaults()
-		return nil, errHelp
-	} else if err != nil {
+	if err := command.Parse(o.flags(), args, stderr); err != nil {
 		return nil, err
-	}
-	if f.NArg() > 0 {
-		return nil, fmt.Errorf("unexpected argument %q: every option is a flag", f.Arg(0))
 	}
 	if o.jwksURL != "" && len(o.idps) != 1 {
 		return nil, errors.New("-jwks-url belongs to one -idp: leave it out, and the keys of each are discovered")

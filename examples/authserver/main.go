@@ -9,25 +9,18 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/emamw/mcp-ema/examples/internal/serving"
 	"github.com/emamw/mcp-ema/idjag"
+	"github.com/emamw/mcp-ema/internal/command"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
-}
+func main() { command.Main(run) }
 
 // run is main with its surroundings as arguments. It returns the exit status: 0
 // after an interrupt, 1 when the server cannot run, 2 for flags that make no
@@ -75,11 +68,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// fail writes one line, also for a joined error.
 func fail(stderr io.Writer, status int, err error) int {
-	if errors.Is(err, errHelp) {
-		return 0
-	}
-	fmt.Fprintln(stderr, "authserver:", serving.OneLine(err))
-	return status
+	return command.Fail(stderr, "authserver", status, err)
 }

@@ -15,40 +15,27 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
+
+	"github.com/emamw/mcp-ema/internal/command"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(status)
-}
+func main() { command.Main(run) }
 
 // run is main with its surroundings as arguments. It returns the exit status: 0
 // after an interrupt or the last round, 1 when a round did not go as it should, 2
 // for flags that make no sense.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args, stderr)
-	if errors.Is(err, flag.ErrHelp) {
-		return 0
-	}
 	if err != nil {
-		fmt.Fprintln(stderr, "otlp:", err)
-		return 2
+		return command.Fail(stderr, "otlp", 2, err)
 	}
 	w, err := startWorld(ctx, o.endpoint, stdout)
 	if err != nil {
-		fmt.Fprintln(stderr, "otlp:", err)
-		return 1
+		return command.Fail(stderr, "otlp", 1, err)
 	}
-	err = errors.Join(w.repeat(ctx, o), w.close())
-	if err != nil {
-		fmt.Fprintln(stderr, "otlp:", err)
-		return 1
+	if err := errors.Join(w.repeat(ctx, o), w.close()); err != nil {
+		return command.Fail(stderr, "otlp", 1, err)
 	}
 	return 0
 }
@@ -82,22 +69,12 @@ type options struct {
 func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("otlp", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
 	flags.StringVar(&o.endpoint, "endpoint", "http://127.0.0.1:4318", "base `URL` of an OTLP/HTTP receiver")
 	flags.DurationVar(&o.every, "every", 5*time.Second, "pause between two rounds of the client")
 	flags.IntVar(&o.rounds, "rounds", 0, "end after this many rounds; 0: on Ctrl-C")
-	err := flags.Parse(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		flags.SetOutput(stderr)
-		flags.PrintDefaults()
-		return o, err
-	case err != nil:
-		return o, err
-	case flags.NArg() > 0:
-		return o, errors.New("unexpected argument " + flags.Arg(0) + ": every option is a flag")
-	case o.every <= 0, o.rounds < 0:
-		return o, errors.New("-every must be positive, and -rounds must not be negative")
+	err := command.Parse(flags, args, stderr)
+	if err == nil && (o.every <= 0 || o.rounds < 0) {
+		err = errors.New("-every must be positive, and -rounds must not be negative")
 	}
-	return o, nil
+	return o, err
 }

@@ -17,24 +17,17 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
+
+	"github.com/emamw/mcp-ema/internal/command"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(status)
-}
+func main() { command.Main(run) }
 
 // patience is far more than the walk takes.
 const patience = 30 * time.Second
@@ -43,24 +36,18 @@ const patience = 30 * time.Second
 // when all went as told, 1 when a step did not, 2 for flags that make no sense.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	opts, err := parse(args, stderr)
-	if errors.Is(err, flag.ErrHelp) {
-		return 0
-	}
 	if err != nil {
-		fmt.Fprintln(stderr, "quickstart:", err)
-		return 2
+		return command.Fail(stderr, "quickstart", 2, err)
 	}
 	// Warnings only: the narration is what the reader came for.
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	w, err := startWorld(ctx, log)
 	if err != nil {
-		fmt.Fprintln(stderr, "quickstart:", err)
-		return 1
+		return command.Fail(stderr, "quickstart", 1, err)
 	}
 	defer w.close()
 	if err := takeWalk(ctx, w, opts.protocol, stdout); err != nil {
-		fmt.Fprintln(stderr, "quickstart:", err)
-		return 1
+		return command.Fail(stderr, "quickstart", 1, err)
 	}
 	if opts.serve {
 		explain(stdout, w)
@@ -84,18 +71,10 @@ type options struct {
 func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
 	flags.BoolVar(&o.serve, "serve", false, "keep everything running after the walk, and print how to use it")
 	flags.StringVar(&o.protocol, "protocol", "", "MCP protocol version to speak: "+strings.Join(mcp.ValidProtocolVersions, ", ")+" (default: the client's newest)")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			flags.SetOutput(stderr)
-			flags.PrintDefaults()
-		}
+	if err := command.Parse(flags, args, stderr); err != nil {
 		return o, err
-	}
-	if flags.NArg() > 0 {
-		return o, errors.New("unexpected argument " + flags.Arg(0) + ": every option is a flag")
 	}
 	if o.protocol != "" && !mcp.IsValidProtocolVersion(o.protocol) {
 		return o, errors.New("-protocol " + o.protocol + ": use one of " + strings.Join(mcp.ValidProtocolVersions, ", "))

@@ -10,6 +10,7 @@ import (
 	"github.com/emamw/mcp-ema/claims"
 	"github.com/emamw/mcp-ema/emamw"
 	"github.com/emamw/mcp-ema/examples/internal/serving"
+	"github.com/emamw/mcp-ema/internal/command"
 )
 
 type options struct {
@@ -32,7 +33,6 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	)
 	o := &options{}
 	flags := flag.NewFlagSet("server", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "address to listen on")
 	flags.StringVar(&o.config.Resource, "resource", "http://127.0.0.1:8080/mcp", "this server's identifier: the URL that clients call")
 	flags.Var(&issuers, "issuer", "authorization server to trust, repeatable (default http://127.0.0.1:8081)")
@@ -48,15 +48,8 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	flags.BoolVar(&o.audit, "audit", false, "write one JSON line per decision to standard error, with the reason of each refusal")
 	flags.StringVar(&transport, "transport", "streamable", "streamable or sse")
 	flags.BoolVar(&o.config.DangerouslyAllowPrivateNetwork, "dangerously-allow-private-network", false, "fetch an issuer's keys from private addresses too")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			flags.SetOutput(stderr)
-			flags.PrintDefaults()
-		}
+	if err := command.Parse(flags, args, stderr); err != nil {
 		return nil, err
-	}
-	if flags.NArg() > 0 {
-		return nil, errors.New("unexpected argument " + flags.Arg(0) + ": every option is a flag")
 	}
 	if transport != "streamable" && transport != "sse" {
 		return nil, errors.New("-transport " + transport + ": use streamable or sse")
@@ -72,7 +65,6 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 		return nil, errors.New("-jwks-url belongs to one issuer: leave it out, and the keys of each are discovered")
 	}
 	o.sse = transport == "sse"
-	o.config.Logger = slog.New(slog.NewTextHandler(stderr, nil))
 	if o.audit {
 		o.config.Audit = slog.NewJSONHandler(stderr, nil)
 	}

@@ -12,22 +12,16 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/mark3labs/mcp-go/server"
 
 	"github.com/emamw/mcp-ema/emamw"
 	"github.com/emamw/mcp-ema/examples/internal/serving"
+	"github.com/emamw/mcp-ema/internal/command"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
-}
+func main() { command.Main(run) }
 
 // run is main with its surroundings as arguments. It returns the exit status: 0
 // after an interrupt, 1 when the server cannot run, 2 for flags that make no
@@ -35,19 +29,16 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	opts, err := parse(args, stderr)
 	if err != nil {
-		fmt.Fprintln(stderr, "server:", serving.OneLine(err))
-		return 2
+		return command.Fail(stderr, "server", 2, err)
 	}
 	mcp := newMCPServer()
 	guard, err := emamw.New(ctx, mcp, opts.config)
 	if err != nil {
-		fmt.Fprintln(stderr, "server:", serving.OneLine(err))
-		return 2
+		return command.Fail(stderr, "server", 2, err)
 	}
 	listener, err := net.Listen("tcp", opts.addr)
 	if err != nil {
-		fmt.Fprintln(stderr, "server:", err)
-		return 1
+		return command.Fail(stderr, "server", 1, err)
 	}
 	handler := serving.WithProbes(guard.Handler(opts.transport(mcp)), guard.Ready, "the keys of an issuer are not loaded yet")
 	fmt.Fprintf(stdout, "server: ready on %s as %s, metadata at %s\n", listener.Addr(), opts.config.Resource, guard.MetadataPath())
@@ -57,8 +48,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		BaseContext:       func(net.Listener) context.Context { return ctx }, // so that open streams end
 	}
 	if err := serving.Run(ctx, map[net.Listener]*http.Server{listener: srv}); err != nil {
-		fmt.Fprintln(stderr, "server:", serving.OneLine(err))
-		return 1
+		return command.Fail(stderr, "server", 1, err)
 	}
 	return 0
 }

@@ -139,6 +139,14 @@ func TestBadFlags(t *testing.T) {
 	}
 }
 
+// Help that was asked for is no mistake.
+func TestHelp(t *testing.T) {
+	var errs bytes.Buffer
+	if status := run(t.Context(), []string{"-help"}, io.Discard, &errs); status != 0 || !strings.Contains(errs.String(), "-preset") || strings.Contains(errs.String(), "server:") {
+		t.Errorf("status %d, %s", status, errs.String())
+	}
+}
+
 func TestMappingFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "mapping.json")
 	if err := os.WriteFile(file, []byte(`{"preset": "rfc9068", "subject": [{"pointer": "/login"}]}`), 0o600); err != nil {

@@ -13,22 +13,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"regexp"
 	"time"
+
+	"github.com/emamw/mcp-ema/internal/command"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(status)
-}
+func main() { command.Main(run) }
 
 type options struct {
 	rounds int
@@ -40,17 +34,12 @@ type options struct {
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args, stderr)
-	if errors.Is(err, flag.ErrHelp) {
-		return 0
-	}
 	if err != nil {
-		fmt.Fprintln(stderr, "bench:", err)
-		return 2
+		return command.Fail(stderr, "bench", 2, err)
 	}
 	f, err := newFixture(ctx)
 	if err != nil {
-		fmt.Fprintln(stderr, "bench:", err)
-		return 1
+		return command.Fail(stderr, "bench", 1, err)
 	}
 	defer f.close()
 	all := chosen(rows(f), o.only)
@@ -62,8 +51,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	began := time.Now()
 	if err := measure(ctx, all, o.rounds, o.stroke, o.limit); err != nil {
-		fmt.Fprintln(stderr, "bench:", err)
-		return 1
+		return command.Fail(stderr, "bench", 1, err)
 	}
 	results := judge(all)
 	printTable(stdout, results)
@@ -76,25 +64,18 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	var only string
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
 	flags.IntVar(&o.rounds, "rounds", 400, "how often everything is measured at least")
 	flags.DurationVar(&o.limit, "limit", 5*time.Minute, "how long to go on with figures that are not sharp after that")
 	flags.DurationVar(&o.stroke, "stroke", 200*time.Microsecond, "how long each operation runs in a round, at the least")
 	flags.StringVar(&only, "only", "", "regular expression: the rows to measure")
 	flags.BoolVar(&o.list, "list", false, "list the rows and measure nothing")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			flags.SetOutput(stderr)
-			flags.PrintDefaults()
-		}
+	if err := command.Parse(flags, args, stderr); err != nil {
 		return o, err
 	}
 	var err error
 	switch o.only, err = regexp.Compile(only); {
 	case err != nil:
 		return o, fmt.Errorf("-only: %w", err)
-	case flags.NArg() > 0:
-		return o, errors.New("unexpected argument " + flags.Arg(0) + ": every option is a flag")
 	case o.rounds < fewestRounds:
 		return o, fmt.Errorf("-rounds %d: at least %d are needed for an interval", o.rounds, fewestRounds)
 	case o.stroke <= 0:

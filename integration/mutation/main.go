@@ -17,17 +17,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
+
+	"github.com/emamw/mcp-ema/internal/command"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(status)
-}
+func main() { command.Main(run) }
 
 type options struct {
 	root, tables string
@@ -38,17 +34,12 @@ type options struct {
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args, stderr)
-	if errors.Is(err, flag.ErrHelp) {
-		return 0
-	}
 	if err != nil {
-		fmt.Fprintln(stderr, "mutation:", err)
-		return 2
+		return command.Fail(stderr, "mutation", 2, err)
 	}
 	dir, err := os.MkdirTemp("", "mutation")
 	if err != nil {
-		fmt.Fprintln(stderr, "mutation:", err)
-		return 1
+		return command.Fail(stderr, "mutation", 1, err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	if err := mutate(ctx, o, dir, stdout); err != nil {
@@ -61,18 +52,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("mutation", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
 	flags.StringVar(&o.root, "root", "..", "the library's folder")
 	flags.StringVar(&o.tables, "tables", "mutation/testdata", "the folder of the tables")
 	flags.BoolVar(&o.discover, "discover", false, "find tests for mutants that have none, and rewrite the table")
 	flags.BoolVar(&o.all, "all", false, "with -discover: look again at all that is in the table")
 	flags.IntVar(&o.workers, "workers", 2, "how many test programs run at a time")
-	err := flags.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		flags.SetOutput(stderr)
-		flags.PrintDefaults()
-	}
-	return o, err
+	return o, command.Parse(flags, args, stderr)
 }
 
 func mutate(ctx context.Context, o options, dir string, stdout io.Writer) error {

@@ -247,7 +247,8 @@ func TestFlags(t *testing.T) {
 		status int
 		says   string
 	}{
-		{[]string{"-h"}, 0, "-discover"}, {[]string{"-nonsense"}, 2, "nonsense"}, {[]string{"-root", t.TempDir()}, 1, "-root"},
+		{[]string{"-h"}, 0, "-discover"}, {[]string{"-nonsense"}, 2, "nonsense"}, {[]string{"discover"}, 2, "every option is a flag"},
+		{[]string{"-root", t.TempDir()}, 1, "-root"},
 	} {
 		var out, errs strings.Builder
 		if status := run(context.Background(), tt.args, &out, &errs); status != tt.status || !strings.Contains(errs.String(), tt.says) {

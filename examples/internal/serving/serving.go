@@ -26,9 +26,6 @@ func (l *List) Set(value string) error {
 	return nil
 }
 
-// OneLine joins the lines of a joined error.
-func OneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
-
 // WithProbes adds what an orchestrator asks for: /healthz, and /readyz, which
 // answers with notReady while ready returns an error.
 func WithProbes(next http.Handler, ready func(context.Context) error, notReady string) http.Handler {
