@@ -64,6 +64,45 @@ func TestAnnotationAndCentralRule(t *testing.T) {
 	}
 }
 
+// A central rule by the text of a template holds for whatever the template serves,
+// beside those by URI, and is a rule of its own where the code has none.
+func TestCentralRuleByTheTextOfATemplate(t *testing.T) {
+	tests := []struct {
+		name, method string
+		params       map[string]any
+		ask          string
+	}{
+		{"read", "resources/read", uri("file:///a.txt"), "text central"},
+		{"read of one that a rule covers by its URI", "resources/read", uri("file:///b.txt"), "text own central"},
+		{"subscription", "resources/subscribe", uri("file:///a.txt"), "text central"},
+		{"completion", "completion/complete", completion("ref/resource", "uri", "file:///{name}.txt"), "text central"},
+		{"completion of a URI", "completion/complete", completion("ref/resource", "uri", "file:///a.txt"), "text central"},
+		{"read without an annotation", "resources/read", uri("bare:///a"), "central"},
+		{"read through another template", "resources/read", uri("free:///a"), ""},
+	}
+	b := newBench(t, stateless, before(func(b *bench) {
+		furnish(b)
+		for _, text := range []string{"bare:///{name}", "free:///{name}"} {
+			b.mcp.AddResourceTemplate(mcp.NewResourceTemplate(text, text), b.reader)
+		}
+	}), with(func(c *emamw.Config) {
+		c.Unruled = scopes.Authenticated()
+		c.Rules.Resources = map[string]scopes.Rule{
+			"file:///{name}.txt": scopes.Scope("central"), "bare:///{name}": scopes.Scope("central"), "file:///b*": scopes.Scope("own"),
+		}
+	}))
+	for _, tt := range tests {
+		body := message(tt.method, tt.params)
+		if tt.ask != "" {
+			b.wantAnswer(b.post(b.token(), body), 403, challengeFor(tt.ask))
+		}
+		b.wantAnswer(b.post(b.token(strings.Fields(tt.ask)...), body), 200, "")
+	}
+	if a := b.post(b.token("text"), message("resources/read", uri("file:///a.txt"))); a.Code != http.StatusForbidden {
+		t.Errorf("without the central scope: %d %s", a.Code, a.body)
+	}
+}
+
 // A central rule speaks for names that nothing was registered for too: a client
 // can ask for completions of them and subscribe to them, and a provider answers.
 func TestCentralRulesForUnknownNames(t *testing.T) {

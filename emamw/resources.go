@@ -185,10 +185,9 @@ func (a *asked) resource(method mcp.MCPMethod, set *ruleSet) access {
 // the session, one of the server, then templates. Which of several matching
 // templates it picks is chance, so the rules of all of them must hold.
 func (g *Guard) resourceRules(ctx context.Context, uri string) (set ruleSet) {
-	central := g.rules.central(uri)
 	if meta, ok := g.fixedResource(ctx, uri); ok {
 		set.name, set.fixed = uri, true
-		set.item(g, meta, central...)
+		set.item(g, meta, g.rules.central(uri)...)
 		return set
 	}
 	templates, complete := g.templates(ctx)
@@ -202,7 +201,7 @@ func (g *Guard) resourceRules(ctx context.Context, uri string) (set ruleSet) {
 		// A completion names the template by its text.
 		if template.URITemplate.Raw() == uri || template.URITemplate.Regexp().MatchString(uri) {
 			set.name = template.URITemplate.Raw()
-			set.item(g, template.Meta, central...)
+			set.item(g, template.Meta, g.rules.central(uri, set.name)...)
 		}
 	}
 	return set

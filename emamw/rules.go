@@ -55,11 +55,12 @@ func (p pattern) matches(uri string) bool {
 	return strings.HasSuffix(uri, last)
 }
 
-// central returns every rule whose pattern covers uri.
-func (r *rules) central(uri string) []scopes.Rule {
+// central returns every rule whose pattern covers one of names: a URI, or the text of
+// the template that serves it.
+func (r *rules) central(names ...string) []scopes.Rule {
 	var found []scopes.Rule
 	for _, p := range r.resources {
-		if p.matches(uri) {
+		if slices.ContainsFunc(names, p.matches) {
 			found = append(found, p.rule)
 		}
 	}
