@@ -15,7 +15,7 @@ type alarm struct {
 const alarmInterval = time.Minute
 
 const (
-	unseenAlarm    = "emamw: a message was answered that the gate never saw, so the answer was kept in: the transport given to Handler belongs to another MCP server, server.WithHooks replaced the hooks after emamw.New, or a context function of the transport returned a context that does not derive from the request's"
+	unseenAlarm    = "emamw: a message was answered that the gate never saw, so the answer was kept in: the transport given to Handler belongs to another MCP server, server.WithHooks, or an assignment to one of their lists, replaced the hooks after emamw.New, or a context function of the transport returned a context that does not derive from the request's"
 	unguardedAlarm = "emamw: a message reached the MCP server on a transport without the guard, so everything with a rule is denied: wrap the transport with guard.Handler, or give a stdio or in-process transport its caller with claims.NewContext"
 )
 

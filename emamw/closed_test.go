@@ -364,16 +364,35 @@ func TestMiddlewareThatDropsTheContext(t *testing.T) {
 	}
 }
 
-// Should the hook that decides be taken out, the handlers stay closed: nothing
-// was approved.
+// Should the hook that decides be taken out, the handlers stay closed, for nothing was
+// approved, and what needs none is not answered. The log says so, once.
 func TestDecidingHookTakenOut(t *testing.T) {
 	b := newBench(t, stateless, before(furnish))
+	task := b.startTask(b.token("reports"), call("report"))
 	b.mcp.GetHooks().OnBeforeAny = nil
-	for _, d := range doors {
-		b.post(b.token(strings.Fields(d.scopes)...), message(d.method, d.params))
+	for _, d := range append(doors, door{name: "task", method: "tasks/result", params: task}, door{name: "list", method: "tools/list"}) {
+		for _, user := range []string{"alice", "mallory"} {
+			a := b.post(b.tokenOf(user, strings.Fields(d.scopes)...), message(d.method, d.params))
+			if strings.Contains(a.body, `"result"`) {
+				t.Errorf("%s was answered, and nothing decided on it: %d %s", d.name, a.Code, a.body)
+			}
+		}
 		if d.method == "resources/read" && b.runs(d.runs) != 0 {
 			t.Errorf("%s was read, and nothing decided on it", d.name)
 		}
+	}
+	if a := b.post(b.token(), message("ping", nil)); a.Code != http.StatusInternalServerError || strings.Count(b.logs.String(), "the gate never saw") != 1 {
+		t.Errorf("ping: %d %s, %s", a.Code, a.body, b.logs)
+	}
+	// An event before the answer makes a stream of it.
+	b.mcp.AddTool(mcp.NewTool("loud", scopes.Where(scopes.Authenticated())), func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		return mcp.NewToolResultText("loud"), b.mcp.SendNotificationToClient(ctx, "notifications/own", nil)
+	})
+	if a := b.post(b.token(), message("tools/call", call("loud"))); a.Code != http.StatusInternalServerError {
+		t.Errorf("a stream: %d %s", a.Code, a.body)
+	}
+	if a := b.post(b.token(), message("none", nil)); a.Code != http.StatusOK || !strings.Contains(a.body, `"error"`) {
+		t.Errorf("an unknown method: %d %s", a.Code, a.body)
 	}
 }
 

@@ -243,7 +243,7 @@ func (x *exchange) finish() {
 	switch {
 	case x.verdict == denied && x.status != http.StatusAccepted:
 		x.answerDenied()
-	case x.verdict == open && x.holds && x.status == http.StatusOK && !x.seen:
+	case x.verdict == open && x.holds && x.status == http.StatusOK && !x.refused():
 		x.answerUnseen()
 	case x.verdict == open && x.status != http.StatusAccepted:
 		// Nothing was asked of the gate. After a 202 it may still be: legacy SSE
@@ -252,6 +252,11 @@ func (x *exchange) finish() {
 		x.release()
 	}
 }
+
+// refused reports whether mcp-go refused a message before the gate was asked for a
+// decision: an unknown method, or one that a hook of the server's own did not like.
+// Whatever has a result was decided on, or the hook that decides is gone.
+func (x *exchange) refused() bool { return x.seen && !hasResult(x.held.Bytes()) }
 
 // answerDenied writes the guard's refusal in place of mcp-go's answer.
 func (x *exchange) answerDenied() {
@@ -266,8 +271,8 @@ func (x *exchange) forget() {
 	}
 }
 
-// answerUnseen keeps in an answer whose message the gate never saw: the
-// transport belongs to another server, or its hooks were replaced. The handler
+// answerUnseen keeps in an answer whose message the gate never saw, or never decided
+// on: the transport belongs to another server, or its hooks were replaced. The handler
 // has run, but what it says stays here. mcp-go's own refusal of a message that
 // it could not read is let out, as the 400 that it is.
 func (x *exchange) answerUnseen() {
@@ -282,6 +287,19 @@ func (x *exchange) answerUnseen() {
 	x.guard.recordTurnedAway(x, "", claims.Ungated)
 	x.forget()
 	x.guard.answers.write(x.w, http.StatusInternalServerError, "server_error")
+}
+
+// hasResult recognizes an answer that is no error, in an event stream too.
+func hasResult(answer []byte) bool {
+	for line := range bytes.Lines(answer) {
+		var message struct {
+			Result json.RawMessage `json:"result"`
+		}
+		if json.Unmarshal(bytes.TrimPrefix(line, eventData), &message) == nil && message.Result != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // isUnreadable recognizes mcp-go's answer to a message that is no JSON-RPC
