@@ -89,6 +89,10 @@ func (g *Guard) gateListen(ctx context.Context, a asked, m *mcp.SubscriptionsLis
 	a.settle()
 }
 
+// maxExplained bounds the refused resources that one challenge speaks for. A body has
+// room for hundreds of thousands, and each is looked up and recorded.
+const maxExplained = 64
+
 // decideListen decides on each resource, and on all of them as one operation: its
 // challenge names what every one of them needs, or a client would step up once for
 // each. Where hidden ones are left out instead, and where none is named, the base
@@ -103,9 +107,13 @@ func (g *Guard) decideListen(ctx context.Context, a asked, uris []string) (kept 
 		if decision.Allowed {
 			kept = append(kept, uri)
 		}
-		if !g.hide {
-			bound, _ := set.bind(args)
-			all.add(scopes.All(bound.rule())) // in an All of its own: a rule for services is one for this resource only
+		if g.hide {
+			continue
+		}
+		bound, _ := set.bind(args)
+		all.add(scopes.All(bound.rule())) // in an All of its own: a rule for services is one for this resource only
+		if !decision.Allowed && (len(decision.Scopes) == 0 || all.count-len(kept) > maxExplained) {
+			break
 		}
 	}
 	whole = g.decide(a.principal, nil, &all)

@@ -2,6 +2,8 @@ package emamw_test
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -301,6 +303,40 @@ func TestListenOfAService(t *testing.T) {
 		robot := b.as.Mint(emamwtest.Token{Subject: "robot", ClientID: "robot", Scopes: held})
 		for _, uris := range [][]string{{"file:///people"}, {"file:///people", "file:///jobs"}, {"file:///jobs", "file:///people"}} {
 			b.wantAnswer(b.do(listenRequest(robot, map[string]any{"resourceSubscriptions": uris})), 403, "")
+		}
+	}
+}
+
+// Of very many resources those that were refused first say enough, and one that no
+// scope opens says all: an attacker would else have each looked up and recorded.
+func TestListenToVeryMany(t *testing.T) {
+	records := &logs{}
+	b := newBench(t, before(furnish), with(func(c *emamw.Config) { c.Audit = slog.NewJSONHandler(records, nil) }))
+	for _, tt := range []struct {
+		name      string
+		uri       string // with a number in it
+		held      string
+		challenge string
+		decisions int
+	}{
+		{"refused for a scope", "file:///%d.txt", "", challengeFor("text"), 64},
+		{"refused for good", "other:///%d", "", "", 1},
+		{"allowed, but for the last", "file:///%d.txt", "text", challengeFor("text fixed"), 101},
+	} {
+		uris := make([]string, 100)
+		for i := range uris {
+			uris[i] = fmt.Sprintf(tt.uri, i)
+		}
+		records.take(t)
+		b.wantAnswer(b.do(listenRequest(b.token(tt.held), map[string]any{"resourceSubscriptions": append(uris, "file:///fixed")})), 403, tt.challenge)
+		decisions := 0
+		for _, record := range records.take(t) {
+			if record["mcp.method.name"] == "subscriptions/listen" {
+				decisions++
+			}
+		}
+		if decisions != tt.decisions {
+			t.Errorf("%s: %d decisions, want %d", tt.name, decisions, tt.decisions)
 		}
 	}
 }

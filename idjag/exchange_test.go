@@ -207,8 +207,10 @@ func TestSubjects(t *testing.T) {
 		}
 		seen[subject] = name
 	}
-	if again := w.granted(w.redeem(w.mint(nil)))["sub"].(string); seen[again] != "first" {
-		t.Error("the same user became another one")
+	for _, change := range []claimSet{{}, {"email": "bob@example.com", "email_verified": true}} { // an address is no name
+		if again := w.granted(w.redeem(w.mint(with(change))))["sub"].(string); seen[again] != "first" {
+			t.Errorf("the same user became another one with %v", change)
+		}
 	}
 
 	w = newWorld(t, func(_ *world, cfg *idjag.Config) { cfg.IdentityProviders[0].Subject = idjag.VerbatimSubject })
