@@ -1,9 +1,10 @@
 package claims
 
 // A Reason says why a token or a request was refused. It is one word out of a
-// closed list, and the same word stands in the error, the log, the span, the
-// metric and the audit record of that refusal, so that an operator who sees one
-// of them finds the others. Clients are never shown it.
+// closed list, and the same word stands in the error, the span, the metric and
+// the audit record of that refusal, and in the log of the authorization server, so
+// that an operator who sees one of them finds the others. Clients are never shown
+// it.
 type Reason string
 
 // Why a request was not looked at any further.
