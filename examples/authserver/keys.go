@@ -43,11 +43,18 @@ func (o *options) readKeys() (idjag.Keys, error) {
 }
 
 // reloadOnHangup reads the policy and the key files again on SIGHUP. What is
-// wrong is told and changes nothing.
+// wrong is told and changes nothing. The signal is caught when it returns: one that
+// came earlier would end the program, which has said by then that it is ready.
 func reloadOnHangup(ctx context.Context, as *idjag.Server, o *options, stderr io.Writer) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+	go func() {
+		defer signal.Stop(hangup)
+		o.reloadOn(ctx, hangup, as, stderr)
+	}()
+}
+
+func (o *options) reloadOn(ctx context.Context, hangup <-chan os.Signal, as *idjag.Server, stderr io.Writer) {
 	for {
 		select {
 		case <-ctx.Done():

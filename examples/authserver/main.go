@@ -57,7 +57,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if idp != nil {
 		servers[idp.listener] = &http.Server{Handler: idp.handler(opts), ReadTimeout: 30 * time.Second}
 	}
-	go reloadOnHangup(ctx, as, opts, stderr)
+	reloadOnHangup(ctx, as, opts, stderr)
 	fmt.Fprintln(stdout, opts.ready(listener.Addr(), idp))
 	if idp != nil {
 		fmt.Fprint(stdout, opts.walkthrough(idp))
