@@ -138,7 +138,7 @@ func (s *Server) grant(ctx context.Context, a *assertion, c *caller, f form, o *
 	if err != nil {
 		return nil, err
 	}
-	subject, err := s.subject(ctx, a)
+	subject, err := s.subject(ctx, a, c)
 	if err != nil {
 		return nil, err
 	}
@@ -181,8 +181,23 @@ func (s *Server) decide(ctx context.Context, r Request, o *outcome) (Decision, e
 	return d, nil
 }
 
-// subject returns the sub of the token.
-func (s *Server) subject(ctx context.Context, a *assertion) (string, error) {
+// subject returns the sub of the token. It is never a client's id: a resource
+// server takes such a token for the client's own, and not for a user's (RFC 9068
+// section 5), so whoever may choose a name at the identity provider could become
+// a service.
+func (s *Server) subject(ctx context.Context, a *assertion, c *caller) (string, error) {
+	subject, err := s.resolved(ctx, a)
+	if err != nil {
+		return "", err
+	}
+	if subject == c.id || s.registered(subject) != nil {
+		return "", refuse(claims.SubjectUnresolved)
+	}
+	return subject, nil
+}
+
+// resolved asks Config.ResolveSubject, or goes by the provider's SubjectForm.
+func (s *Server) resolved(ctx context.Context, a *assertion) (string, error) {
 	if s.resolve == nil {
 		return a.provider.Subject.subject(a.user), nil
 	}

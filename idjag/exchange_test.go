@@ -219,6 +219,56 @@ func TestSubjects(t *testing.T) {
 	}
 }
 
+// TestSubjectIsNoClient: a token whose sub is a client's id is taken for one of the
+// client on its own behalf.
+func TestSubjectIsNoClient(t *testing.T) {
+	verbatim := func(cfg *idjag.Config) { cfg.IdentityProviders[0].Subject = idjag.VerbatimSubject }
+	resolving := func(to string) func(*idjag.Config) {
+		return func(cfg *idjag.Config) {
+			cfg.ResolveSubject = func(context.Context, claims.Principal) (string, error) { return to, nil }
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(*idjag.Config)
+		client string
+		sub    string
+		status int
+	}{
+		{"a user", verbatim, clientID, "00u1alice", 200},
+		{"the client", verbatim, clientID, clientID, 400},
+		{"another client", verbatim, clientID, "open", 400},
+		{"the client, by a document", verbatim, documentID, documentID, 400},
+		{"the client, after a digest", func(*idjag.Config) {}, clientID, clientID, 200},
+		{"resolved to a user", resolving("user_42"), clientID, clientID, 200},
+		{"resolved to the client", resolving(clientID), clientID, "00u1alice", 400},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, func(w *world, cfg *idjag.Config) {
+				manyClients(w, cfg)
+				cfg.ClientDocuments = idjag.ClientDocuments{Origins: []string{documentOrigin}, DangerouslyPublic: true}
+				w.net.serve(documentID, document(nil))
+				tt.change(cfg)
+			})
+			assertion := w.mint(with(claimSet{"sub": tt.sub, "client_id": tt.client}))
+			values, basic := form(assertion), tt.client == clientID
+			if !basic {
+				values.Set("client_id", tt.client)
+			}
+			r := tokenRequest(values)
+			if basic {
+				r.SetBasicAuth(clientID, secret)
+			}
+			a := w.send(r)
+			if tt.status == http.StatusOK {
+				w.granted(a)
+				return
+			}
+			w.refused(a, tt.status, "invalid_grant", "subject_unresolved")
+		})
+	}
+}
+
 func TestResolveSubject(t *testing.T) {
 	tests := []struct {
 		name    string

@@ -73,7 +73,8 @@ const (
 
 	// VerbatimSubject is the sub of the ID-JAG as it is. It is refused at
 	// start where two users could become one: with a second identity provider,
-	// or with more than one tenant.
+	// or with more than one tenant. A user whose sub is the id of a client is
+	// refused: to a resource server the token would be the client's own.
 	VerbatimSubject SubjectForm = "verbatim"
 )
 
