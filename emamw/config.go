@@ -146,7 +146,8 @@ type AuthorizationServer struct {
 	// Issuer is compared byte for byte with a token's iss and with the issuer's
 	// own metadata (RFC 8414 section 3.3). A trailing slash matters. An issuer
 	// that serves several tenants may hold the placeholder {tenantid} as one
-	// path segment; Tenants is then needed.
+	// path segment; Tenants is then needed, and the metadata document of this
+	// server names the issuer of each.
 	Issuer string
 
 	// JWKSURL is where the issuer's keys are. By default it is discovered from

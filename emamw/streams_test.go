@@ -282,8 +282,20 @@ func TestListenWithoutTheBaseScopes(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { // a stream that goes on would keep it from ending
-				b := newBench(t, before(furnish), with(func(c *emamw.Config) { c.BaseScopes, c.HideDenied = []string{"base"}, tt.hide }))
+				records := &logs{}
+				b := newBench(t, before(furnish), with(func(c *emamw.Config) {
+					c.BaseScopes, c.HideDenied, c.Audit = []string{"base"}, tt.hide, slog.NewJSONHandler(records, nil)
+				}))
 				b.wantAnswer(b.do(listenRequest(b.token(tt.held...), tt.asked)), 403, challengeFor(tt.wanted))
+				denied := 0
+				for _, record := range records.take(t) {
+					if record["mcp.method.name"] == "subscriptions/listen" && record["ema.decision"] == "deny" {
+						denied++
+					}
+				}
+				if denied != 1 {
+					t.Errorf("%d refusals are on record, want one", denied)
+				}
 				r := listenRequest(b.token(tt.held...), tt.asked)
 				r.Header.Del("Mcp-Method")
 				b.wantAnswer(b.do(r), 403, challengeFor("base"))
