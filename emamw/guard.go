@@ -63,8 +63,10 @@ var guarded sync.Map // weak.Pointer[server.MCPServer] -> struct{}
 // and installs the gate in s. A server takes one guard in its life: a second
 // New for it is an error, since two gates would have to agree on every answer.
 //
-// New does no I/O. The issuers' keys are loaded and refreshed in the background
-// until ctx ends; [Guard.Ready] tells when they are there.
+// New does no I/O. The issuers' keys are loaded and refreshed, and the revocation
+// store is followed, in the background until ctx ends, which must live as long as
+// the server: what grows too old after that is answered with 503. [Guard.Ready]
+// tells when the keys are there.
 //
 // Call it after s has its options, and before s serves. Tools, prompts and
 // resources may be added before and after.

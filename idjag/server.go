@@ -50,8 +50,9 @@ type Server struct {
 }
 
 // New returns a server for cfg, or every mistake in it, joined, each a
-// [*ConfigError]. It does no I/O before it returns; keys are loaded in the
-// background, and ctx ends that.
+// [*ConfigError]. It does no I/O before it returns. Keys are loaded, and the
+// revocation store is followed, in the background until ctx ends, which must live
+// as long as the server: what grows too old after that is answered with 503.
 func New(ctx context.Context, cfg Config) (*Server, error) {
 	s, m := assemble(&cfg)
 	if err := m.err(); err != nil {

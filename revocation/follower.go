@@ -20,6 +20,7 @@ type Follower struct {
 	local bool // the store is this process's own: what it knows is known here
 	bound time.Duration
 	heard chan struct{} // closed at the store's first word
+	ended chan struct{} // closed when nobody feeds the view any more
 }
 
 // StartFollower follows s until ctx ends, and again after it failed. bound is how
@@ -31,13 +32,14 @@ func StartFollower(ctx context.Context, s Store, bound time.Duration, now func()
 	if changed == nil {
 		changed = func(error) {}
 	}
-	f := &Follower{view: NewView(now), bound: bound, heard: make(chan struct{})}
+	f := &Follower{view: NewView(now), bound: bound, heard: make(chan struct{}), ended: make(chan struct{})}
 	_, f.local = s.(*Memory)
 	go f.follow(ctx, s, changed)
 	return f
 }
 
 func (f *Follower) follow(ctx context.Context, s Store, changed func(error)) {
+	defer close(f.ended)
 	var first sync.Once
 	failing := false
 	apply := func(news []Revocation) {
@@ -69,7 +71,8 @@ func (f *Follower) View() *View { return f.view }
 
 // Current reports whether the view may be relied on: whether the store was heard
 // from within the bound. Before the store's first word it waits for that, two
-// seconds at most or until ctx ends. The view of a [Memory] is always current.
+// seconds at most or until ctx ends. The view of a [Memory] is current for as long
+// as it is followed.
 func (f *Follower) Current(ctx context.Context) bool {
 	select {
 	case <-f.heard:
@@ -82,5 +85,17 @@ func (f *Follower) Current(ctx context.Context) bool {
 			return false
 		}
 	}
-	return f.local || f.view.Fresh(f.bound)
+	return f.local && !f.over() || f.view.Fresh(f.bound)
+}
+
+// over reports whether the context of StartFollower has ended. What others then
+// put into a Memory does not reach the view any more, and it grows old like that
+// of any store.
+func (f *Follower) over() bool {
+	select {
+	case <-f.ended:
+		return true
+	default:
+		return false
+	}
 }

@@ -111,6 +111,30 @@ func TestFollowerOfMemory(t *testing.T) {
 	})
 }
 
+// A view that nobody feeds any more, because the program gave New a context that
+// ended with its start, grows old. It would let in who is revoked from then on.
+func TestFollowerOfMemoryEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		store := revocation.NewMemory(0, nil)
+		f := revocation.StartFollower(ctx, store, 30*time.Second, nil, nil)
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		if !f.Current(t.Context()) {
+			t.Error("not current a moment after the end, while requests are still answered")
+		}
+		now := time.Now()
+		if err := store.Revoke(t.Context(), revocation.Revocation{Issuer: "i", Subject: "s", Before: now, Until: now.Add(time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(31 * time.Second)
+		if f.Current(t.Context()) && !f.View().Revoked("i", "", "s", "c", "t", now) {
+			t.Error("current, and knows nothing of a revocation half a minute old")
+		}
+	})
+}
+
 // What this process put into the store itself counts at once, and is no sign that
 // the store can be heard.
 func TestNote(t *testing.T) {
