@@ -43,6 +43,7 @@ var allowed = map[string][]string{
 	"internal/discovery":        {},
 	"internal/jose":             {"claims", "github.com/lestrrat-go/jwx/v2"},
 	"internal/keys":             {"claims", "internal/jose", "internal/discovery", "github.com/MicahParks/", "golang.org/x/time/rate"},
+	"internal/pagetest":         {},
 	"internal/telemetry":        {"claims", "go.opentelemetry.io/otel"},
 }
 

@@ -5,7 +5,8 @@ type Error struct {
 	Reason Reason
 	// Claim names the claim, in the words of the mapping that was configured.
 	// It is empty when the payload itself is at fault. No text of a token is
-	// ever in it, so it is safe to log.
+	// ever in it, so it is safe to log, and audit records have it: a
+	// [Mapping.Func] that returns an Error must keep to that.
 	Claim string
 
 	detail string // what is wrong and how to cure it; a constant of this package

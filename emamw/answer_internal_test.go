@@ -4,13 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http/httptest"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/emamw/mcp-ema/claims"
+	"github.com/emamw/mcp-ema/internal/pagetest"
 	"github.com/emamw/mcp-ema/internal/telemetry"
 )
 
@@ -46,14 +46,8 @@ func TestAnswersOnThePage(t *testing.T) {
 
 func answersOnThePage(t *testing.T) map[claims.Reason]string {
 	t.Helper()
-	text, err := os.ReadFile("../docs/telemetry.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, table, _ := strings.Cut(string(text), "<!-- answers -->\n")
-	table, _, _ = strings.Cut(table, "<!-- end of answers -->\n")
 	answers := map[claims.Reason]string{}
-	for line := range strings.Lines(table) {
+	for _, line := range pagetest.Table(t, "../docs/telemetry.md", "answers") {
 		cells := strings.Split(line, " | ")
 		if len(cells) != 3 {
 			continue

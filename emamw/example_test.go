@@ -13,6 +13,7 @@ import (
 	"github.com/emamw/mcp-ema/claims"
 	"github.com/emamw/mcp-ema/emamw"
 	"github.com/emamw/mcp-ema/emamwtest"
+	"github.com/emamw/mcp-ema/revocation"
 	"github.com/emamw/mcp-ema/scopes"
 )
 
@@ -43,6 +44,36 @@ func Example() {
 	// 401 Bearer resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
 	// 403 Bearer error="insufficient_scope", error_description="the access token lacks a scope that this operation needs", scope="files:write", resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
 	// 200 deleted for alice, an engineer
+}
+
+// A person leaves, or a laptop is lost: whatever tells so names the issuer and the
+// subject as the token has them, or as the identity provider behind the ID-JAG does.
+// With a store that they share, one guard tells all.
+func ExampleGuard_Revoke() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+
+	guard, err := emamw.New(ctx, server.NewMCPServer("files", "1.0.0"), emamw.Config{
+		Resource:             "https://mcp.example.com/mcp",
+		AuthorizationServers: []emamw.AuthorizationServer{{Issuer: "https://auth.example.com"}},
+		HTTPClient:           network,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	token := authserver.Mint(emamwtest.Token{Subject: "alice"})
+	_, err = guard.Verify(ctx, token)
+	fmt.Println(err)
+
+	err = guard.Revoke(ctx, revocation.Revocation{Issuer: "https://auth.example.com", Subject: "alice"})
+	fmt.Println(err)
+	_, err = guard.Verify(ctx, token)
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// <nil>
+	// emamw: token refused: token_revoked
 }
 
 func deleteFile(ctx context.Context, request mcp.CallToolRequest) (*mcp.CallToolResult, error) {

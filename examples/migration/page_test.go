@@ -2,9 +2,10 @@ package migration_test
 
 import (
 	"flag"
-	"os"
 	"strings"
 	"testing"
+
+	"github.com/emamw/mcp-ema/internal/pagetest"
 )
 
 const page = "../../docs/migration.md"
@@ -14,30 +15,11 @@ var update = flag.Bool("update", false, "write the tables of docs/migration.md")
 // The tables of the page are the rows that were tried. After a change of these:
 // go test . -run TestPage -update
 func TestPage(t *testing.T) {
-	raw, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := string(raw)
+	want := map[string]string{}
 	for name, rows := range tables() {
-		begin, end := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->\n"
-		head, rest, found := strings.Cut(text, begin)
-		got, tail, closed := strings.Cut(rest, end)
-		if !found || !closed {
-			t.Errorf("there is no table %s", name)
-			continue
-		}
-		want := table(rows)
-		if got != want && !*update {
-			t.Errorf("the table %s is\n%s\nwant\n%s", name, got, want)
-		}
-		text = head + begin + want + end + tail
+		want[name] = table(rows)
 	}
-	if *update {
-		if err := os.WriteFile(page, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	pagetest.Tables(t, page, want, *update)
 }
 
 func table(rows []row) string {

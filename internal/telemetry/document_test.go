@@ -3,11 +3,11 @@ package telemetry_test
 import (
 	"flag"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/emamw/mcp-ema/internal/pagetest"
 	"github.com/emamw/mcp-ema/internal/telemetry"
 )
 
@@ -17,47 +17,7 @@ var update = flag.Bool("update", false, "write the tables of docs/telemetry.md")
 
 // Every table of docs/telemetry.md is the vocabulary's, row by row. After a change
 // to the vocabulary: go test ./internal/telemetry -run TestDocument -update
-func TestDocument(t *testing.T) {
-	raw, err := os.ReadFile(document)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := string(raw)
-	for name, want := range tables() {
-		begin, end := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->\n"
-		head, rest, found := strings.Cut(text, begin)
-		got, tail, closed := strings.Cut(rest, end)
-		if !found || !closed {
-			t.Errorf("there is no table %s", name)
-			continue
-		}
-		if *update {
-			text = head + begin + want + end + tail
-			continue
-		}
-		compareLines(t, name, got, want)
-	}
-	if *update && text != string(raw) {
-		if err := os.WriteFile(document, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func compareLines(t *testing.T, name, got, want string) {
-	t.Helper()
-	have, need := strings.Split(got, "\n"), strings.Split(want, "\n")
-	for _, line := range need {
-		if !slices.Contains(have, line) {
-			t.Errorf("table %s lacks\n\t%s", name, line)
-		}
-	}
-	for _, line := range have {
-		if !slices.Contains(need, line) {
-			t.Errorf("table %s has\n\t%s", name, line)
-		}
-	}
-}
+func TestDocument(t *testing.T) { pagetest.Tables(t, document, tables(), *update) }
 
 func tables() map[string]string {
 	return map[string]string{
