@@ -31,7 +31,7 @@ type GroupsLookup struct {
 	Absent bool
 
 	Timeout       time.Duration // of one call; default 5 s
-	TTL           time.Duration // how long an answer is used; default 5 min. Who leaves a group keeps it so long
+	TTL           time.Duration // how long an answer is used, and then a token remembered that it was used for; default 5 min. Who leaves a group keeps it for twice as long at most
 	MaxPrincipals int           // how many answers are kept; default 10,000
 	MaxGroups     int           // more groups than this are a failure; default 10,000
 }

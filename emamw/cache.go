@@ -21,8 +21,8 @@ const (
 )
 
 // identityCache remembers verified tokens by their hash. It never keeps one
-// past its expiry, nor one whose issuer has since withdrawn a key, and it keeps
-// no refusal: a flood of bad tokens takes no room in it.
+// past its expiry, nor past the TTL of groups that were looked up for it, nor one
+// whose issuer has since withdrawn a key, and it keeps no refusal: a flood of bad tokens takes no room in it.
 type identityCache struct {
 	shards [cacheShards]cacheShard
 	off    bool
@@ -94,7 +94,7 @@ func (c *identityCache) load(ctx context.Context, sum [sha256.Size]byte, now fun
 	f.reason = claims.Internal // what the others learn should verify panic
 	f.id, f.reason = verify()
 	f.learned = *t
-	if f.reason == "" && now().Before(f.id.expires) {
+	if f.reason == "" && now().Before(f.id.fresh) {
 		s.store(sum, f.id)
 	}
 	return f.id, f.reason
@@ -107,7 +107,7 @@ func (s *cacheShard) lookup(sum [sha256.Size]byte, now time.Time) (*identity, te
 	switch {
 	case e == nil:
 		return nil, telemetry.Miss
-	case !now.Before(e.id.expires), e.id.generation != e.id.issuer.keys.Generation():
+	case !now.Before(e.id.fresh), e.id.generation != e.id.issuer.keys.Generation():
 		return nil, telemetry.Stale
 	}
 	if !e.used.Load() {

@@ -85,6 +85,41 @@ func TestRememberedTokensExpire(t *testing.T) {
 	})
 }
 
+// Groups that are looked up count for their TTL, not for the life of a token that was
+// remembered with them: who is taken out of one would go in for hours.
+func TestLookedUpGroupsAreAskedForAgain(t *testing.T) {
+	for ttl, kept := range map[time.Duration]time.Duration{0: 10 * time.Minute, time.Minute: 2 * time.Minute, 24 * time.Hour: 24 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			var asked atomic.Int64
+			members := []string{"admins"}
+			as := newIssuer(issuer)
+			g := newGuard(t, func(c *emamw.Config) {
+				c.AuthorizationServers[0].Claims.GroupsLookup = &claims.GroupsLookup{Absent: true, TTL: ttl, Lookup: func(context.Context, claims.Principal) ([]string, error) {
+					asked.Add(1)
+					return members, nil
+				}}
+			}, as)
+			has := func(token string) bool {
+				p, err := g.Verify(t.Context(), token)
+				return err == nil && p.Groups.Has("admins")
+			}
+			first, second := as.Mint(emamwtest.Token{Lifetime: 12 * time.Hour}), as.Mint(emamwtest.Token{Lifetime: 12 * time.Hour, ID: "later"})
+			if !has(first) {
+				t.Fatal("no group")
+			}
+			members = nil
+			time.Sleep(kept/2 - time.Second)
+			if !has(second) || asked.Load() != 1 {
+				t.Errorf("TTL %v: within it the answer is used for another token of the same person; asked %d times", ttl, asked.Load())
+			}
+			time.Sleep(kept / 2)
+			if has(first) || has(second) {
+				t.Errorf("TTL %v: after %v somebody who left, or whose token ended, is in the group", ttl, kept)
+			}
+		})
+	}
+}
+
 // An issuer withdraws a key that leaked. Tokens signed with it are refused as
 // soon as the withdrawal is known, remembered or not; the others stay good.
 func TestWithdrawnKeyEndsRememberedTokens(t *testing.T) {

@@ -80,7 +80,8 @@ type Config struct {
 
 	// TokenCacheEntries bounds the cache of verified tokens. The default is
 	// 10,000; a negative number turns the cache off. A cached token is still
-	// checked against its expiry, its issuer's keys and revocations each time.
+	// checked against its expiry, its issuer's keys and revocations each time, and
+	// kept no longer than the TTL of groups that were looked up for it.
 	TokenCacheEntries int
 
 	// MaxKeyAge is how long an issuer's keys are trusted after the last time

@@ -21,8 +21,22 @@ type issuer struct {
 	tenants    []string
 	maxAge     time.Duration
 	mapper     *claims.Mapper
+	groupsTTL  time.Duration // of groups that are looked up; 0 where none are
 	told       *telemetry.Issuer
 }
+
+// groupsTTL is how long the answer of a lookup counts.
+func groupsTTL(lookup *claims.GroupsLookup) time.Duration {
+	switch {
+	case lookup == nil:
+		return 0
+	case lookup.TTL == 0:
+		return defaultGroupsTTL
+	}
+	return lookup.TTL
+}
+
+const defaultGroupsTTL = 5 * time.Minute // that of claims.GroupsLookup
 
 type issuers struct {
 	exact     map[string]*issuer
@@ -47,6 +61,7 @@ func newIssuers(ctx context.Context, cfg *Config, recorder *telemetry.Recorder) 
 			tenants:    slices.Clone(as.Tenants),
 			maxAge:     as.MaxAge,
 			mapper:     mapper,
+			groupsTTL:  groupsTTL(as.Claims.GroupsLookup),
 			keys: keys.New(ctx, keys.Config{
 				Issuer:  as.Issuer,
 				JWKSURL: as.JWKSURL,

@@ -39,6 +39,7 @@ type identity struct {
 	issuer     *issuer
 	generation uint64 // of the issuer's keys when the signature was checked
 	expires    time.Time
+	fresh      time.Time // until then it may be remembered
 	algorithm  string
 	size       int // bytes that it keeps in memory, roughly
 
@@ -159,11 +160,19 @@ func (g *Guard) verify(ctx context.Context, token string, learned *trail) (*iden
 	if !iss.admits(tenant, principal.Tenant) {
 		return nil, claims.TenantNotAllowed
 	}
+	fresh := expires
+	if iss.groupsTTL > 0 {
+		// Who leaves a group must not keep it for the life of a token.
+		if next := g.now().Add(iss.groupsTTL); next.Before(fresh) {
+			fresh = next
+		}
+	}
 	return &identity{
 		principal:  principal,
 		issuer:     iss,
 		generation: generation,
 		expires:    expires,
+		fresh:      fresh,
 		algorithm:  t.Header.Algorithm,
 		size:       len(t.Payload) * 3,
 	}, ""
