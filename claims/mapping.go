@@ -73,13 +73,14 @@ type Mapping struct {
 
 	// GroupsLookup fetches groups that the token leaves unknown; nil for none.
 	GroupsLookup *GroupsLookup `json:"-"`
-	// Func runs after everything else, for what cannot be declared. It may take
-	// away scopes, permissions and roles, fill in groups that are unknown and
-	// remove known ones, and set fields that are empty. It cannot change who the
-	// caller is (issuer, subject, tenant, client, actor, identity provider),
-	// what the token says of itself, or turn a service into a person: that ends
-	// in an error with reason [Internal]. An [Error] that it returns is passed
-	// on; any other error becomes one with reason Internal, without its text.
+	// Func runs after everything else, for what cannot be declared; the guard
+	// remembers what it said for as long as the token. It may take away scopes,
+	// permissions and roles, fill in groups that are unknown and remove known ones,
+	// and set fields that are empty. It cannot change who the caller is (issuer,
+	// subject, tenant, client, actor, identity provider), what the token says of
+	// itself, or turn a service into a person: that ends in an error with reason
+	// [Internal]. An [Error] that it returns is passed on; any other error becomes
+	// one with reason Internal, without its text.
 	Func func(ctx context.Context, payload *Payload, p *Principal) error `json:"-"`
 }
 

@@ -434,3 +434,41 @@ func TestFilterThatAddsTools(t *testing.T) {
 		t.Error("a tool ran by the rule of another")
 	}
 }
+
+// A hook may also come back over HTTP while the gate looks around, with the context of
+// the look. That is a request of its own, decided like any other; where the pages show
+// templates that the gate put there itself, what a hook reads is refused.
+func TestRequestDuringTheListing(t *testing.T) {
+	for limit := range 3 {
+		var b *bench
+		asking := false
+		hooks := &server.Hooks{}
+		hooks.AddAfterListResourceTemplates(func(ctx context.Context, _ any, _ *mcp.ListResourceTemplatesRequest, _ *mcp.ListResourceTemplatesResult) {
+			if !asking {
+				return
+			}
+			asking = false // a request may make the gate look once more
+			defer func() { asking = true }()
+			for _, d := range doors {
+				b.mcp.HandleMessage(ctx, []byte(message(d.method, d.params)))
+				for held, ok := range map[string]bool{"none": false, d.scopes: d.scopes != ""} {
+					if d.scopes == "" && held == "" {
+						continue
+					}
+					a := b.do(newRequest(http.MethodPost, b.tokenOf("bob", strings.Fields(held)...), message(d.method, d.params), within(ctx)))
+					if ok != (a.Code == http.StatusOK) || !ok && a.Code != http.StatusForbidden {
+						t.Errorf("pages of %d: %s with %q: %d %s", limit, d.name, held, a.Code, a.body)
+					}
+				}
+			}
+		})
+		options := []server.ServerOption{server.WithHooks(hooks)}
+		if limit > 0 {
+			options = append(options, server.WithPaginationLimit(limit))
+		}
+		b = newBench(t, stateless, serverOptions(options...), before(furnish))
+		asking = true
+		b.wantAnswer(b.post(b.token("text"), message("resources/read", uri("file:///a.txt"))), 200, "")
+		b.wantAnswer(b.post(b.token(), message("resources/read", uri("file:///a.txt"))), 403, challengeFor("text"))
+	}
+}

@@ -135,9 +135,16 @@ func (l *lookout) note(found, page []mcp.ResourceTemplate) []mcp.ResourceTemplat
 		}
 		found = append(found, template)
 		template.Name = knownName
-		l.known[text] = server.ServerResourceTemplate{Template: template}
+		l.known[text] = server.ServerResourceTemplate{Template: template, Handler: notHere}
 	}
 	return found
+}
+
+// notHere is the handler of a template in the lookout, which mcp-go would call for a
+// hook that reads a resource meanwhile: the template is known there, but not what
+// serves it.
+func notHere(context.Context, mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
+	return nil, errNotApproved
 }
 
 // GetSessionResourceTemplates and SetSessionResourceTemplates make the lookout a

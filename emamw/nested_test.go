@@ -30,6 +30,14 @@ func TestNestedMessageBeforeTheDecision(t *testing.T) {
 		"a denied resource": message("resources/read", uri("file:///fixed")),
 	}
 	places := map[string]func(*server.Hooks, func(context.Context)){
+		"on initialization": func(h *server.Hooks, do func(context.Context)) {
+			h.AddOnRequestInitialization(func(ctx context.Context, _ any, m any) error {
+				if strings.Contains(fmt.Sprintf("%s", m), `"write"`) {
+					do(ctx)
+				}
+				return nil
+			})
+		},
 		"before any": func(h *server.Hooks, do func(context.Context)) {
 			h.AddBeforeAny(func(ctx context.Context, _ any, _ mcp.MCPMethod, m any) {
 				if r, ok := m.(*mcp.CallToolRequest); ok && r.Params.Name == "write" {
