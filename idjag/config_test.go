@@ -122,6 +122,9 @@ func TestConfigMistakes(t *testing.T) {
 			c.Policy = &idjag.Policy{Rules: []idjag.Rule{{Name: "a", Scopes: []string{"files:read"}}}}
 			c.GroupScopes = map[string][]string{"a": {"files:read"}}
 		}, []string{"GroupScopes"}},
+		{"a group's scope that is none", func(c *config) {
+			c.GroupScopes = map[string][]string{"a": {"files:read"}, "b": {"files:read", "no:such"}}
+		}, []string{`GroupScopes["b"].Scopes[1]`}},
 		{"groups taken away", func(c *config) { c.GroupScopes = map[string][]string{} }, []string{"GroupScopes"}},
 		{"token life", func(c *config) { c.TokenLifetime = time.Hour + 1 }, []string{"TokenLifetime"}},
 		{"token life too short", func(c *config) { c.TokenLifetime = time.Millisecond }, []string{"TokenLifetime"}},

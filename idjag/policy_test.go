@@ -519,7 +519,7 @@ func TestPolicyIsChecked(t *testing.T) {
 	if fields := mistakes(t, func(_ *world, cfg *idjag.Config) { cfg.Policy = &idjag.Policy{} }); !slices.Equal(fields, []string{"Policy.Rules"}) {
 		t.Errorf("an empty policy: mistakes in %v", fields)
 	}
-	if fields := mistakes(t, func(_ *world, cfg *idjag.Config) { cfg.GroupScopes = map[string][]string{"a": {"typo"}} }); !slices.Equal(fields, []string{"GroupScopes.Rules[0].Scopes[0]"}) {
+	if fields := mistakes(t, func(_ *world, cfg *idjag.Config) { cfg.GroupScopes = map[string][]string{"a": {"typo"}} }); !slices.Equal(fields, []string{`GroupScopes["a"].Scopes[0]`}) {
 		t.Errorf("GroupScopes: mistakes in %v", fields)
 	}
 }

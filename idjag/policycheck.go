@@ -21,6 +21,9 @@ func (p *Policy) check(s *Server, field string) []error {
 	for i := range p.Rules {
 		rule := &p.Rules[i]
 		at := fmt.Sprintf("%s.Rules[%d]", field, i)
+		if field == "GroupScopes" { // its rules are ours, and in no order of the operator's
+			at = fmt.Sprintf("%s[%q]", field, rule.Groups[0])
+		}
 		if rule.Name == "" || names[rule.Name] {
 			m.add(at+".Name", rule.Name, "must be set and unique: audit records tell rules apart by it")
 		}
