@@ -54,8 +54,9 @@ type Config struct {
 	Policy *Policy
 
 	// GroupScopes is a policy in short: the scopes that the members of a group
-	// may have, on every resource. Scopes that no group of the user lists are
-	// not granted. It cannot stand beside Policy, and an empty one is refused.
+	// may have, on every resource, whichever identity provider says who is one.
+	// Scopes that no group of the user lists are not granted. It cannot stand
+	// beside Policy, and an empty one is refused.
 	GroupScopes map[string][]string
 
 	// Authorize has the last word after the policy: it gets the policy's

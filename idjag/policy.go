@@ -35,7 +35,7 @@ type Rule struct {
 	IdentityProviders []string
 	Tenants           []string
 	Clients           []string
-	Groups            []string // unknown groups match no rule that gives, and every rule that denies
+	Groups            []string // of any of IdentityProviders; unknown groups match no rule that gives, and every rule that denies
 	Roles             []string // likewise, where the ID-JAG has no roles claim: Principal.Roles is nil then
 
 	// Scopes are what the rule gives.
