@@ -280,7 +280,7 @@ func (a *assertion) readGrant() error {
 		return err
 	}
 	if present && len(a.resources) == 0 {
-		return refuse(claims.ClaimMalformed)
+		return faulty("resource", claims.ClaimMalformed)
 	}
 	_, stated := a.payload.Lookup("scope")
 	a.scopes = a.user.Scopes

@@ -32,6 +32,7 @@ const (
 	ofGroups   = "ema.groups.count"
 	ofSessions = "ema.session.id_hash"
 	ofLifetime = "ema.token.remaining"
+	ofClaims   = "ema.token.claim"
 )
 
 // known is how far the check of a token came.
@@ -178,7 +179,11 @@ func TestTelemetryOfAuthentication(t *testing.T) {
 			g.forget()
 			a := g.send(token, m)
 			g.t = t
-			g.checkAuthentication(row, a.Code)
+			claim := ""
+			if row.reason == claims.TokenKindNotAllowed {
+				claim = "typ" // of Keycloak's tokens, which are told apart by it
+			}
+			g.checkAuthentication(row, claim, a.Code)
 		})
 	}
 }
@@ -206,7 +211,7 @@ func TestTelemetryOfBadTokens(t *testing.T) {
 			}
 			g.forget()
 			a := g.send(defect.Token, listTools)
-			g.checkAuthentication(row, a.Code)
+			g.checkAuthentication(row, claimAtFault(defect), a.Code)
 		})
 	}
 }
@@ -234,6 +239,16 @@ func knowsIssuer(defect emamwtest.Defect) bool {
 	return true
 }
 
+// claimAtFault is the claim that a defect is in, and "" where it is in none or in the
+// payload as a whole.
+func claimAtFault(defect emamwtest.Defect) string {
+	claim, _, _ := strings.Cut(defect.Name, " ")
+	if defect.Reason != claims.ClaimMissing && defect.Reason != claims.ClaimMalformed || claim == "payload" {
+		return ""
+	}
+	return claim
+}
+
 // listOf is the closed list of an attribute's values.
 func listOf(key attribute.Key) []string {
 	for _, a := range telemetry.Attributes {
@@ -245,8 +260,8 @@ func listOf(key attribute.Key) []string {
 }
 
 // checkAuthentication holds the span, the metric and the audit record of one
-// refused request to its row.
-func (w *watch) checkAuthentication(row authenticateRow, status int) {
+// refused request to its row, and to the one claim that is at fault, if it is one.
+func (w *watch) checkAuthentication(row authenticateRow, claim string, status int) {
 	w.t.Helper()
 	decision, wantStatus, want := "deny", codes.Unset, keys(ofEach, ofRefusals)
 	if row.reason.Undecided() {
@@ -261,6 +276,9 @@ func (w *watch) checkAuthentication(row authenticateRow, status int) {
 	case callerKnown:
 		want = keys(want, ofCallers, ofGroups, ofLifetime)
 	}
+	if claim != "" {
+		want = keys(want, ofClaims)
+	}
 	if status != row.status {
 		w.t.Errorf("answered %d, want %d", status, row.status)
 	}
@@ -273,6 +291,7 @@ func (w *watch) checkAuthentication(row authenticateRow, status int) {
 	}
 	w.checkValues(s, map[string]string{
 		"ema.decision": decision, "ema.reason": string(row.reason), "ema.token.type": row.token, "ema.cache.result": row.cache,
+		ofClaims: claim,
 	})
 	labels := map[string]string{
 		"ema.decision": decision, "ema.reason": string(row.reason), "ema.token.type": row.token, "ema.cache.result": row.cache,

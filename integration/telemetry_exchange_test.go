@@ -192,7 +192,12 @@ func TestTelemetryOfBadAssertions(t *testing.T) {
 			case defect.Reason != claims.TypeNotAllowed && knowsIssuer(defect):
 				row.keys = atIssuer
 			}
+			claim := claimAtFault(defect)
+			if claim != "" && row.keys != "" {
+				row.keys = keys(row.keys, ofClaims)
+			}
 			r.checkExchange(row, a)
+			r.checkValues(r.span("ema.id_jag.exchange"), map[string]string{ofClaims: claim})
 		})
 	}
 }
