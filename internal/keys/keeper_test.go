@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,6 +37,31 @@ func TestStartTogetherWithTheIssuer(t *testing.T) {
 		mustFind(t, s, "a", "ES256", keyA) // waits for the try that succeeds
 		if took := since(); took > time.Second {
 			t.Errorf("took %v", took)
+		}
+	})
+}
+
+// The error of Ready is about this outage, and not about one that is over.
+func TestReadySaysWhy(t *testing.T) {
+	bubble(t, func(t *testing.T, r *remote) {
+		r.script(body(503, ""))
+		var ahead atomic.Int64
+		cfg := config(r)
+		cfg.MaxAge = time.Hour
+		cfg.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+		s := keys.New(t.Context(), cfg)
+		if err := s.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), issuer) || !strings.Contains(err.Error(), "status, at the step keys") {
+			t.Errorf("Ready says %v", err)
+		}
+		r.serve(key("a", "", keyA))
+		time.Sleep(30 * time.Second)
+		if err := s.Ready(t.Context()); err != nil {
+			t.Errorf("Ready with keys: %v", err)
+		}
+		r.script(hang)
+		ahead.Store(int64(time.Hour))
+		if err := s.Ready(t.Context()); err == nil || strings.Contains(err.Error(), "status") {
+			t.Errorf("Ready in another outage says %v", err)
 		}
 	})
 }

@@ -32,6 +32,7 @@ func (s *Set) publish(next *snapshot) (lost int) {
 	defer s.mu.Unlock()
 	lost = s.current.Load().lost(next)
 	s.current.Store(next)
+	s.failure = trouble{}
 	if lost > 0 {
 		s.generation.Add(1)
 	}

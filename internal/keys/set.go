@@ -23,7 +23,7 @@ type Set struct {
 	mu      sync.Mutex // for what follows, and to change what is above
 	demand  *demand
 	death   *time.Timer // buries current
-	failure trouble     // of the last fetch that failed
+	failure trouble     // of the last fetch, where it failed
 
 	wake   chan struct{} // tells the keeper that something was booked
 	report *report
