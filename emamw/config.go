@@ -195,7 +195,8 @@ type Disclosure struct {
 }
 
 // Rules are rules by name, for what was registered by code that you cannot
-// annotate.
+// annotate. A tool or prompt that is not registered when [Guard.Handler] is called
+// is logged: it may be misspelled.
 type Rules struct {
 	Tools   map[string]scopes.Rule // by exact name
 	Prompts map[string]scopes.Rule // by exact name
