@@ -56,6 +56,30 @@ func TestVersionMismatches(t *testing.T) {
 	}
 }
 
+// A modern message says of itself what the protocol needs, or mcp-go refuses it. Who
+// the client is it may leave out.
+func TestIncompleteMeta(t *testing.T) {
+	version, capabilities := fmt.Sprintf("%q:%q", mcp.MetaKeyProtocolVersion, modern), fmt.Sprintf("%q:{}", mcp.MetaKeyClientCapabilities)
+	b := newBench(t, stateless, before(openTool))
+	for meta, ok := range map[string]bool{
+		"{" + version + "," + capabilities + "}": true,
+		"{" + version + "}":                      false,
+		"{" + capabilities + "}":                 false,
+		fmt.Sprintf("{%q:7,%s}", mcp.MetaKeyProtocolVersion, capabilities):        false,
+		fmt.Sprintf("{%s,%q:[]}", version, mcp.MetaKeyClientCapabilities):         false,
+		fmt.Sprintf("{%q:{%s,%s}}", mcp.MetaKeyClientInfo, version, capabilities): false,
+		"null": false,
+	} {
+		b.forget()
+		a := b.post(b.token(), `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"open","_meta":`+meta+`}}`,
+			header("Mcp-Protocol-Version", modern), header("Mcp-Method", "tools/call"), header("Mcp-Name", "open"))
+		_, code := a.result(t)
+		if ok != (a.Code == http.StatusOK && b.runs("open") == 1) || !ok && (a.Code != http.StatusBadRequest || code != mcp.INVALID_PARAMS) {
+			t.Errorf("%s: %d %s, want it accepted: %t", meta, a.Code, a.body, ok)
+		}
+	}
+}
+
 // The headers that mirror a modern message are mcp-go's to compare with it (MCP
 // 2026-07-28, "Server Validation"), before the gate is asked and whoever asks. The
 // spelling of the header's name does not count, and that of its value does.
