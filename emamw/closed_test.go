@@ -14,6 +14,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"github.com/emamw/mcp-ema/emamw"
+	"github.com/emamw/mcp-ema/emamwtest"
 	"github.com/emamw/mcp-ema/scopes"
 )
 
@@ -97,6 +98,25 @@ func TestOverlapOnSeveralPages(t *testing.T) {
 				}
 			}
 			b.wantAnswer(b.post(b.token("scope0", "scope1", "scope2"), read), 200, "")
+		}
+	}
+}
+
+// What one template opens to services, another that matches the same URI does not: each
+// of their rules must hold as it was written.
+func TestOverlapOpensNothingToServices(t *testing.T) {
+	b := newBench(t, stateless, before(func(b *bench) {
+		for text, rule := range map[string]scopes.Rule{
+			"file:///{x}": scopes.Service(), "file:///{x}.txt": scopes.Scope("text"), "file:///{x}.csv": scopes.All(scopes.Service(), scopes.Scope("csv")),
+		} {
+			b.mcp.AddResourceTemplate(mcp.NewResourceTemplate(text, text, scopes.ForTemplate(rule)), b.reader)
+		}
+	}))
+	service := b.as.Mint(emamwtest.Token{Subject: "batch", ClientID: "batch", Scopes: []string{"text", "csv"}})
+	for read, status := range map[string]int{"file:///a": 200, "file:///a.csv": 200, "file:///a.txt": 403} {
+		b.wantAnswer(b.post(service, message("resources/read", uri(read))), status, "")
+		if b.runs(read) != status/200%2 {
+			t.Errorf("%s was read %d times", read, b.runs(read))
 		}
 	}
 }

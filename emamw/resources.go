@@ -209,7 +209,9 @@ func (g *Guard) resourceRules(ctx context.Context, uri string) (set ruleSet) {
 		// A completion names the template by its text.
 		if template.URITemplate.Raw() == uri || template.URITemplate.Regexp().MatchString(uri) {
 			set.name = template.URITemplate.Raw()
-			set.item(g, template.Meta, g.rules.central(uri, set.name)...)
+			var own ruleSet
+			own.item(g, template.Meta, g.rules.central(uri, set.name)...)
+			set.add(scopes.All(own.rule())) // for itself: what one opens to services, another does not
 		}
 	}
 	return set
