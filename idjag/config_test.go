@@ -128,6 +128,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"groups taken away", func(c *config) { c.GroupScopes = map[string][]string{} }, []string{"GroupScopes"}},
 		{"token life", func(c *config) { c.TokenLifetime = time.Hour + 1 }, []string{"TokenLifetime"}},
 		{"token life too short", func(c *config) { c.TokenLifetime = time.Millisecond }, []string{"TokenLifetime"}},
+		{"provider's tenants taken away", idp(func(p *idjag.IdentityProvider) { p.Tenants = []string{} }), []string{"IdentityProviders[0].Tenants"}},
 		{"provider's clients taken away", idp(func(p *idjag.IdentityProvider) { p.Clients = []string{} }), []string{"IdentityProviders[0].Clients"}},
 		{"provider's resources taken away", idp(func(p *idjag.IdentityProvider) { p.Resources = []string{} }), []string{"IdentityProviders[0].Resources"}},
 		{"client's resources taken away", client(func(c *idjag.Client) { c.Resources = []string{} }), []string{"Clients[0].Resources"}},

@@ -17,9 +17,9 @@ type IdentityProvider struct {
 	// Tenants are the tenants it may speak for, where it serves several: the
 	// ID-JAG must then name one of them. With none, an ID-JAG that names a
 	// tenant is refused, because every customer of such a product could sign
-	// in otherwise. DangerouslyAnyTenant accepts all of them; subjects stay
-	// apart, but any customer of the product is let in as far as the policy
-	// goes.
+	// in otherwise; an empty list is refused. DangerouslyAnyTenant accepts all of
+	// them; subjects stay apart, but any customer of the product is let in as far
+	// as the policy goes.
 	Tenants              []string
 	DangerouslyAnyTenant bool
 

@@ -156,6 +156,9 @@ func newProvider(cfg *Config, i int) (*provider, mistakes) {
 	notEmptied(&m, at+".Resources", idp.Resources)
 	p.completeAlgorithms(&m, at)
 	limit(&m, at+".MaxLifetime", &p.MaxLifetime, defaultAssertionLifetime, maxAssertionLifetime)
+	if idp.Tenants != nil && len(idp.Tenants) == 0 {
+		m.add(at+".Tenants", "", "is an empty list: leave it out for an issuer that serves one customer, or name the tenants that are meant")
+	}
 	if slices.Contains(idp.Tenants, "") {
 		m.add(at+".Tenants", "", "has an empty tenant: leave the list out for an issuer that serves one customer")
 	}
