@@ -79,6 +79,9 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request, o *outcome) (*
 	if err := s.revoked.check(ctx, s.issuer, g); err != nil {
 		return nil, err
 	}
+	if _, err := s.lifetime(g.decision); err != nil {
+		return nil, err
+	}
 	if err := s.consume(ctx, a, c); err != nil {
 		return nil, err
 	}
@@ -249,16 +252,24 @@ func (s *Server) consume(ctx context.Context, a *assertion, c *caller) error {
 // whose clock is behind ours, by what clocks may be off and a minute more.
 func (s *Server) forgetAt(exp time.Time) time.Time { return exp.Add(2*s.skew + time.Minute) }
 
-// expiry bounds the life of a token by the server's setting, the policy's, and
-// the time at which the policy would decide otherwise.
-func (s *Server) expiry(d Decision, now time.Time) time.Time {
-	lifetime := s.tokenLifetime
+// A lifetime is that of a token.
+type lifetime struct{ begins, ends time.Time }
+
+// lifetime bounds the life of a token that begins now by the server's setting, the
+// policy's, and the time at which the policy would decide otherwise. None is left
+// once that time has come, while the request was being decided.
+func (s *Server) lifetime(d Decision) (lifetime, error) {
+	now, longest := s.now(), s.tokenLifetime
 	if d.Lifetime > 0 {
-		lifetime = min(lifetime, d.Lifetime)
+		longest = min(longest, d.Lifetime)
 	}
-	end := now.Add(lifetime)
+	end := now.Add(longest)
 	if !d.NotAfter.IsZero() && d.NotAfter.Before(end) {
 		end = d.NotAfter
 	}
-	return end.Truncate(time.Second)
+	end = end.Truncate(time.Second)
+	if !end.After(now) {
+		return lifetime{}, refuse(claims.AuthenticationTooWeak)
+	}
+	return lifetime{now, end}, nil
 }

@@ -436,8 +436,11 @@ func TestNothingIsConsumed(t *testing.T) {
 		cfg.Resources = append(cfg.Resources, idjag.Resource{ID: otherMCP})
 		cfg.ResolveSubject = func(context.Context, claims.Principal) (string, error) { return "user_42", resolves }
 		cfg.Authorize = func(_ context.Context, r idjag.Request, d idjag.Decision) (idjag.Decision, error) {
-			if len(r.Asked) == 1 && r.Asked[0] == "files:write" {
+			switch {
+			case slices.Equal(r.Asked, []string{"files:write"}):
 				d.Reason = claims.SubjectUnresolved
+			case slices.Equal(r.Asked, []string{"files:read"}):
+				d.NotAfter = r.Now // no token would live
 			}
 			return d, nil
 		}
@@ -458,6 +461,12 @@ func TestNothingIsConsumed(t *testing.T) {
 		"too much scope":   func() answer { return w.redeem(assertion, "scope", "files:admin") },
 		"policy":           func() answer { return w.redeem(assertion, "scope", "files:write") },
 		"no directory":     func() answer { return w.redeem(assertion) },
+		"no time left": func() answer {
+			down := resolves
+			resolves = nil
+			defer func() { resolves = down }()
+			return w.redeem(assertion, "scope", "files:read")
+		},
 		"a proof": func() answer {
 			r := tokenRequest(form(assertion))
 			r.SetBasicAuth(clientID, secret)

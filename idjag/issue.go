@@ -77,16 +77,14 @@ func actorOf(a *claims.Actor) *actor {
 // issue signs the token. The assertion is used up by now, and stays so when
 // this fails: the client comes back with a new one.
 func (s *Server) issue(ctx context.Context, g *grant, o *outcome) (*tokenResponse, error) {
-	now := s.now()
-	expires := s.expiry(g.decision, now)
-	if !expires.After(now) {
-		// The policy's window closed while the request was being decided.
-		return nil, refuse(claims.AuthenticationTooWeak)
+	life, err := s.lifetime(g.decision)
+	if err != nil {
+		return nil, err
 	}
 	user := g.user
 	token := &accessToken{
 		Issuer: s.issuer, Subject: g.subject, Audience: g.resource.ID, ClientID: g.caller.id,
-		ID: rand.Text(), IssuedAt: now.Unix(), ExpiresAt: expires.Unix(),
+		ID: rand.Text(), IssuedAt: life.begins.Unix(), ExpiresAt: life.ends.Unix(),
 		Scope: strings.Join(g.decision.Scopes, " "),
 		Roles: user.Roles, Entitlements: user.Permissions, Tenant: user.Tenant,
 		ACR: user.Authentication.Context, AMR: user.Authentication.Methods, Actor: actorOf(user.Actor),
@@ -108,7 +106,7 @@ func (s *Server) issue(ctx context.Context, g *grant, o *outcome) (*tokenRespons
 	}
 	o.scopes, o.tokenID = g.decision.Scopes, token.ID
 	return &tokenResponse{
-		AccessToken: compact, TokenType: "Bearer", ExpiresIn: token.ExpiresAt - now.Unix(),
+		AccessToken: compact, TokenType: "Bearer", ExpiresIn: token.ExpiresAt - token.IssuedAt,
 		Scope: token.Scope, Resource: token.Audience,
 	}, nil
 }

@@ -252,17 +252,38 @@ func TestStepUp(t *testing.T) {
 }
 
 // TestSignInRunsOut: the sign-in was fresh when the request began, and is not any
-// more when the token would be made.
+// more when the token would be made, whatever took the time.
 func TestSignInRunsOut(t *testing.T) {
-	w := newWorld(t, func(w *world, cfg *idjag.Config) {
-		cfg.Policy = &idjag.Policy{Rules: []idjag.Rule{{Name: "fresh", Scopes: []string{"files:read"}, MaxAuthenticationAge: time.Minute}}}
-		cfg.ResolveSubject = func(context.Context, claims.Principal) (string, error) {
-			w.clock.advance(2 * time.Second)
-			return "user_42", nil
-		}
-	})
-	a := w.redeem(w.mint(with(claimSet{"auth_time": begin.Add(-59 * time.Second).Unix()})))
-	w.refused(a, 400, "insufficient_user_authentication", "authentication_too_weak")
+	for _, slow := range []string{"resolver", "store"} {
+		t.Run(slow, func(t *testing.T) {
+			w := newWorld(t, func(w *world, cfg *idjag.Config) {
+				cfg.Policy = &idjag.Policy{Rules: []idjag.Rule{{Name: "fresh", Scopes: []string{"files:read"}, MaxAuthenticationAge: time.Minute}}}
+				hang := func(where string) {
+					if where == slow {
+						w.clock.advance(2 * time.Second)
+					}
+				}
+				cfg.Replay = slowStore{idjag.NewReplayStore(0, w.clock.Now), func() { hang("store") }}
+				cfg.ResolveSubject = func(context.Context, claims.Principal) (string, error) {
+					hang("resolver")
+					return "user_42", nil
+				}
+			})
+			a := w.redeem(w.mint(with(claimSet{"auth_time": begin.Add(-59 * time.Second).Unix()})))
+			w.refused(a, 400, "insufficient_user_authentication", "authentication_too_weak")
+		})
+	}
+}
+
+// slowStore is a store that takes its time.
+type slowStore struct {
+	idjag.ReplayStore
+	hang func()
+}
+
+func (s slowStore) Consume(ctx context.Context, key string, until time.Time) (bool, error) {
+	s.hang()
+	return s.ReplayStore.Consume(ctx, key, until)
 }
 
 // TestRuleLifetime: the shortest life of the rules that gave something, and never
