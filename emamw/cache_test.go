@@ -2,6 +2,7 @@ package emamw_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -376,6 +377,27 @@ func TestOneRefusalForAll(t *testing.T) {
 			t.Errorf("%d records, %d verifications", len(told), verified.Load())
 		}
 	})
+}
+
+// A mapping's Func that fails, or does what it must not, is told of: once, and
+// without what its own error says.
+func TestMappingFailureIsLogged(t *testing.T) {
+	for cause, fn := range map[string]func(p *claims.Principal) error{
+		"the mapping's Func failed":                 func(*claims.Principal) error { return errors.New("secret") },
+		"the mapping's Func changed Subject, which": func(p *claims.Principal) error { p.Subject = "secret"; return nil },
+		"": func(*claims.Principal) error { return &claims.Error{Reason: claims.ClaimMissing} }, // no failure: the token's fault
+	} {
+		b := newBench(t, with(func(c *emamw.Config) {
+			c.AuthorizationServers[0].Claims = claims.Mapping{Func: func(_ context.Context, _ *claims.Payload, p *claims.Principal) error { return fn(p) }}
+		}))
+		for range 3 {
+			b.post(b.token(), "{}")
+		}
+		said, log := strings.Count(b.logs.String(), "the mapping of their issuer failed"), b.logs.String()
+		if want := min(1, len(cause)); said != want || !strings.Contains(log, cause) || strings.Contains(log, "secret") {
+			t.Errorf("%q: %s", cause, log)
+		}
+	}
 }
 
 // A mapping is the program's code and may panic. Those who wait for it are

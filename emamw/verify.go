@@ -155,7 +155,7 @@ func (g *Guard) verify(ctx context.Context, token string, learned *trail) (*iden
 	}
 	principal, err := iss.mapper.Map(ctx, payload)
 	if err != nil {
-		return nil, learned.reason(err)
+		return nil, g.unmapped(iss, err, learned)
 	}
 	if !iss.admits(tenant, principal.Tenant) {
 		return nil, claims.TenantNotAllowed
@@ -176,6 +176,18 @@ func (g *Guard) verify(ctx context.Context, token string, learned *trail) (*iden
 		algorithm:  t.Header.Algorithm,
 		size:       len(t.Payload) * 3,
 	}, ""
+}
+
+// unmapped is the refusal of a token out of which no caller was read. Where the
+// mapping's Func is at fault, the reason says no more than that something is: which
+// of its mistakes it was is told here or nowhere. What its own error says is not, as
+// it may name a user.
+func (g *Guard) unmapped(iss *issuer, err error, learned *trail) claims.Reason {
+	reason := learned.reason(err)
+	if reason == claims.Internal {
+		g.raise(mappingAlarm, "ema.issuer", iss.name, "cause", err.Error())
+	}
+	return reason
 }
 
 // issuerOf finds the issuer that the token claims to come from. Trust begins

@@ -346,7 +346,7 @@ var (
 		{claims.GroupsLookupFailed, "groups are kept elsewhere, and were not had", "look at that service"},
 		{claims.ClientLookupFailed, "the client's metadata document could not be fetched", "look at the client's host"},
 		{claims.Canceled, "the client went away", "none needed; if there are many, requests take too long"},
-		{claims.Internal, "a mistake in this library", "report it, with the log line"},
+		{claims.Internal, "the mapping's Func failed, or this library has a mistake", "see the cause in the log: mend the Func, or report it"},
 	}
 )
 
