@@ -69,6 +69,12 @@ func TestConfigMistakes(t *testing.T) {
 			c.AuthorizationServers = append(c.AuthorizationServers, c.AuthorizationServers[0])
 		}, "AuthorizationServers[1].Issuer"},
 		{"template without tenants", first(func(a *emamw.AuthorizationServer) { a.Issuer = "https://login.example/{tenantid}/v2.0" }), "AuthorizationServers[0].Tenants"},
+		{"tenant that is no path segment", first(func(a *emamw.AuthorizationServer) {
+			a.Issuer, a.Tenants = "https://login.example/{tenantid}/v2.0", []string{"acme", "acme/evil"}
+		}), "AuthorizationServers[0].Tenants[1]"},
+		{"empty tenant of a template", first(func(a *emamw.AuthorizationServer) {
+			a.Issuer, a.Tenants = "https://login.example/{tenantid}/v2.0", []string{""}
+		}), "AuthorizationServers[0].Tenants"},
 		{"template in the host", first(func(a *emamw.AuthorizationServer) { a.Issuer, a.Tenants = "https://x{tenantid}.example", []string{"t"} }), "AuthorizationServers[0].Issuer"},
 		{"keys over http", first(func(a *emamw.AuthorizationServer) { a.JWKSURL = "http://as.example/jwks" }), "AuthorizationServers[0].JWKSURL"},
 		{"algorithm none", first(func(a *emamw.AuthorizationServer) { a.Algorithms = []string{"none"} }), "AuthorizationServers[0].Algorithms[0]"},

@@ -211,6 +211,8 @@ func (as *AuthorizationServer) validate(m *mistakes, field string, cfg *Config) 
 		// Emptied, by a hand or a program that took the last name away, it was
 		// meant to be nobody.
 		m.add(field+".Tenants", "", "is an empty list, which would limit nothing: leave it out for every tenant, or name those whose users may come in")
+	case template:
+		as.validateTenants(m, field)
 	}
 	if as.JWKSURL != "" && discovery.CheckURL(as.JWKSURL, cfg.policy()) != nil {
 		m.addURL(field+".JWKSURL", as.JWKSURL, cfg.policy())
@@ -227,6 +229,16 @@ func (as *AuthorizationServer) validate(m *mistakes, field string, cfg *Config) 
 	checkNotEmpty(m, field+".Audiences", as.Audiences)
 	checkNotEmpty(m, field+".Tenants", as.Tenants)
 	as.validateClaims(m, field)
+}
+
+// validateTenants finds tenants that no iss can name. Nobody of theirs could come in,
+// and the metadata would show clients an issuer that is none.
+func (as *AuthorizationServer) validateTenants(m *mistakes, field string) {
+	for i, name := range as.names() {
+		if _, ok := discovery.MatchTemplate(as.Issuer, name); !ok && as.Tenants[i] != "" {
+			m.add(fmt.Sprintf("%s.Tenants[%d]", field, i), as.Tenants[i], "cannot stand in the issuer's path: use letters, digits, dots, hyphens and underscores, as the tokens do")
+		}
+	}
 }
 
 func checkNotEmpty(m *mistakes, field string, values []string) {
