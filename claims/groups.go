@@ -2,7 +2,6 @@ package claims
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 )
@@ -12,7 +11,8 @@ import (
 // than 200, and a server that needs them asks Microsoft Graph.
 //
 // Every failure ends in [GroupsLookupFailed]: the caller is asked to try again,
-// and is not taken for somebody without groups.
+// and is not taken for somebody without groups. What the error says is passed on
+// to nobody, as it may name the user: let Lookup log what may be known of it.
 type GroupsLookup struct {
 	// Lookup returns all groups of p, in the names or ids that rules use. It
 	// must build the URL it asks from its own configuration and p.Subject and
@@ -76,11 +76,13 @@ type groupsCache struct {
 	answers map[string]*answer // by Principal.Key
 }
 
+const lookupTooLong = "the lookup took longer than Timeout"
+
 // An answer is under way until done is closed; the rest is set before that.
 type answer struct {
 	done    chan struct{}
 	names   []string
-	err     error
+	why     string // there are no names; a constant of this file
 	expires time.Time
 }
 
@@ -110,10 +112,10 @@ func (g *groupsCache) fill(ctx context.Context, p *Principal) error {
 		if ctx.Err() != nil {
 			return &Error{Reason: Canceled, Claim: "groups", detail: "the request ended during the lookup"}
 		}
-		return &Error{Reason: GroupsLookupFailed, Claim: "groups", detail: "the lookup took too long"}
+		return &Error{Reason: GroupsLookupFailed, Claim: "groups", detail: lookupTooLong}
 	}
-	if a.err != nil {
-		return &Error{Reason: GroupsLookupFailed, Claim: "groups", detail: "the lookup failed, or found more groups than MaxGroups"}
+	if a.why != "" {
+		return &Error{Reason: GroupsLookupFailed, Claim: "groups", detail: a.why}
 	}
 	p.Groups = Groups{Names: append([]string(nil), a.names...), State: GroupsComplete}
 	return nil
@@ -155,19 +157,25 @@ func (g *groupsCache) evict() bool {
 func (g *groupsCache) ask(ctx context.Context, p Principal, a *answer) {
 	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
 	defer cancel()
-	a.err = errors.New("claims: the groups lookup panicked")
+	a.why = "the lookup panicked"
 	defer func() {
-		_ = recover() // a.err is still set
+		_ = recover() // a.why is still set
 		ttl := g.TTL
-		if a.err != nil {
+		if a.why != "" {
 			ttl = min(ttl, failureTTL)
 		}
 		a.expires = time.Now().Add(ttl)
 		close(a.done)
 	}()
 	names, err := g.Lookup(ctx, p)
-	if err == nil && len(names) > g.MaxGroups {
-		err = errors.New("claims: more groups than MaxGroups")
+	switch {
+	case err != nil && ctx.Err() != nil:
+		a.why = lookupTooLong
+	case err != nil:
+		a.why = "the lookup failed: let it log how, since its error may name a user"
+	case len(names) > g.MaxGroups:
+		a.why = "the lookup found more groups than MaxGroups: raise it, or ask for those of this application only"
+	default:
+		a.names, a.why = names, ""
 	}
-	a.names, a.err = names, err
 }

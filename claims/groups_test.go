@@ -96,10 +96,10 @@ func TestGroupsLookupFailures(t *testing.T) {
 		detail string
 	}{
 		{"error", &directory{err: errors.New("canary")}, 0, claims.GroupsLookupFailed, "failed"},
-		{"panic", &directory{panic: true}, 0, claims.GroupsLookupFailed, "failed"},
-		{"too many groups", &directory{names: []string{"1", "2", "3", "4"}}, 0, claims.GroupsLookupFailed, "failed"},
-		{"slow", &directory{delay: time.Minute}, 0, claims.GroupsLookupFailed, ""},
-		{"slow, and deaf to its context", &directory{delay: time.Minute, deaf: true}, 0, claims.GroupsLookupFailed, "too long"},
+		{"panic", &directory{panic: true}, 0, claims.GroupsLookupFailed, "panicked"},
+		{"too many groups", &directory{names: []string{"1", "2", "3", "4"}}, 0, claims.GroupsLookupFailed, "MaxGroups"},
+		{"slow", &directory{delay: time.Minute}, 0, claims.GroupsLookupFailed, "longer than Timeout"},
+		{"slow, and deaf to its context", &directory{delay: time.Minute, deaf: true}, 0, claims.GroupsLookupFailed, "longer than Timeout"},
 		{"the request ends", &directory{delay: 2 * time.Second}, time.Second, claims.Canceled, "ended"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

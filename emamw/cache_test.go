@@ -400,6 +400,20 @@ func TestMappingFailureIsLogged(t *testing.T) {
 	}
 }
 
+// So is a lookup of groups that fails.
+func TestLookupFailureIsLogged(t *testing.T) {
+	b := newBench(t, with(func(c *emamw.Config) {
+		c.AuthorizationServers[0].Claims = claims.Mapping{GroupsLookup: &claims.GroupsLookup{
+			Absent: true,
+			Lookup: func(context.Context, claims.Principal) ([]string, error) { panic("secret") },
+		}}
+	}))
+	a := b.post(b.token(), "{}")
+	if log := b.logs.String(); a.Code != http.StatusServiceUnavailable || !strings.Contains(log, "the lookup panicked") || strings.Contains(log, "secret") {
+		t.Errorf("%d: %s", a.Code, log)
+	}
+}
+
 // A mapping is the program's code and may panic. Those who wait for it are
 // refused and not left waiting, and the next one is verified anew.
 func TestVerifierPanics(t *testing.T) {

@@ -179,12 +179,12 @@ func (g *Guard) verify(ctx context.Context, token string, learned *trail) (*iden
 }
 
 // unmapped is the refusal of a token out of which no caller was read. Where the
-// mapping's Func is at fault, the reason says no more than that something is: which
-// of its mistakes it was is told here or nowhere. What its own error says is not, as
-// it may name a user.
+// mapping's Func or its lookup of groups is at fault, the reason says no more than
+// that something is: which of its mistakes it was is told here or nowhere. What its
+// own error says is not, as it may name a user.
 func (g *Guard) unmapped(iss *issuer, err error, learned *trail) claims.Reason {
 	reason := learned.reason(err)
-	if reason == claims.Internal {
+	if reason == claims.Internal || reason == claims.GroupsLookupFailed {
 		g.raise(mappingAlarm, "ema.issuer", iss.name, "cause", err.Error())
 	}
 	return reason

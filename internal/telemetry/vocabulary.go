@@ -343,7 +343,7 @@ var (
 	Undecided = []Refusal{
 		{claims.KeysUnavailable, "the issuer's keys could not be had", "look at ema.jwks.fetch for the cause"},
 		{claims.StoreUnavailable, "the store of revocations, redeemed ID-JAGs or accounts failed, or is out of date", "look at the store"},
-		{claims.GroupsLookupFailed, "groups are kept elsewhere, and were not had", "look at that service"},
+		{claims.GroupsLookupFailed, "groups are kept elsewhere, and were not had", "see the cause in the log, and look at that service"},
 		{claims.ClientLookupFailed, "the client's metadata document could not be fetched", "look at the client's host"},
 		{claims.Canceled, "the client went away", "none needed; if there are many, requests take too long"},
 		{claims.Internal, "the mapping's Func failed, or this library has a mistake", "see the cause in the log: mend the Func, or report it"},
