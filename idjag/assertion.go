@@ -202,6 +202,11 @@ func (a *assertion) check() error {
 	if err := a.checkSubjectID(); err != nil {
 		return err
 	}
+	// What an access token says of a service is that sub is the client. One for
+	// another service would be taken for a user's, and pass the rules for users.
+	if a.user.Kind == claims.Service {
+		return refuse(claims.SubjectUnresolved)
+	}
 	if err := a.readGrant(); err != nil {
 		return err
 	}

@@ -355,6 +355,20 @@ func TestRequiredWhateverTheMapping(t *testing.T) {
 	w.refused(w.redeem(w.mint(with(claimSet{"jti": ""}))), 400, "invalid_grant", "claim_malformed")
 }
 
+// TestServiceIsNoUser: a mapping can tell that an ID-JAG is about a service, and an
+// access token could not pass that on.
+func TestServiceIsNoUser(t *testing.T) {
+	w := newWorld(t, func(_ *world, cfg *idjag.Config) {
+		mapping := claims.IDJAG()
+		mapping.Service = []claims.Condition{{Pointer: "/sub_profile", Equals: []string{"service"}}}
+		cfg.IdentityProviders[0].Claims = mapping
+	})
+	for _, profile := range []any{nil, "user", "ai_agent"} {
+		w.granted(w.redeem(w.mint(with(claimSet{"sub_profile": profile}))))
+	}
+	w.refused(w.redeem(w.mint(with(claimSet{"sub_profile": "service"}))), 400, "invalid_grant", "subject_unresolved")
+}
+
 // TestProviderLimits checks what one provider may speak for.
 func TestProviderLimits(t *testing.T) {
 	tests := []struct {

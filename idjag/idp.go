@@ -50,6 +50,7 @@ type IdentityProvider struct {
 	// Claims says how its ID-JAGs read, claims.IDJAG() when zero. The claims
 	// that the checks depend on (iss, aud, client_id, exp, iat, nbf, jti, cnf,
 	// resource) are always read under their own names.
+	// One that the mapping calls a service is refused.
 	Claims claims.Mapping
 
 	// Subject says what becomes the sub of access tokens; see [HashedSubject].
