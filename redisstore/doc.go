@@ -15,7 +15,8 @@
 //   - maxmemory-policy noeviction. Redis makes room under every other policy by
 //     forgetting entries that still count, and what was redeemed can then be
 //     redeemed again. [Store.Ready] reports it.
-//   - The primary. A replica answers with old news, also after it lost its primary.
+//   - The primary. A replica answers with old news, also after it lost its
+//     primary, and is refused.
 //   - Persistence, if a restart is to forget nothing: appendonly yes, with
 //     appendfsync always, or the last second is lost.
 //   - One server, Sentinel or a cluster. It is tested with version 7.

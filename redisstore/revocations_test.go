@@ -43,6 +43,40 @@ func TestRevokeMerges(t *testing.T) {
 	}
 }
 
+// A server that a failover made a replica, and that has lost its primary, answers as
+// before and hears of nothing new. It is no store, and what it says no heartbeat.
+func TestFollowOfAReplica(t *testing.T) {
+	server := redistest.Start(t)
+	s := quick(t, server)
+	revoke(t, s, subject("alice"))
+	f := follow(t, s)
+	f.knows(t, "alice")
+	if err := admin(t, server.Addr).SlaveOf(t.Context(), "127.0.0.1", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.end(t); !strings.Contains(fmt.Sprint(err), "READONLY") {
+		t.Errorf("Follow ended with %v", err)
+	}
+	if calls, err := follow(t, s).end(t); calls > 0 || err == nil {
+		t.Errorf("followed again: %d calls, %v", calls, err)
+	}
+	if err := admin(t, server.Addr).SlaveOf(t.Context(), "no", "one").Err(); err != nil {
+		t.Fatal(err)
+	}
+	follow(t, s).knows(t, "alice")
+}
+
+// A follower's account need not be one that may write.
+func TestFollowOfAReader(t *testing.T) {
+	server := redistest.Start(t)
+	revoke(t, quick(t, server), subject("alice"))
+	account := []any{"ACL", "SETUSER", "reader", "on", ">secret", "~*", "+hello", "+eval", "+evalsha", "+hget", "+zrevrange", "+zrangebyscore"}
+	if err := admin(t, server.Addr).Do(t.Context(), account...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	follow(t, open(t, redisstore.Config{Addr: server.Addr, Username: "reader", Password: "secret"})).knows(t, "alice")
+}
+
 // A full store refuses what is new, still takes what strengthens, and has room
 // again when something may be forgotten.
 func TestRevokeWhenFull(t *testing.T) {
