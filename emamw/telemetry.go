@@ -82,6 +82,9 @@ type access struct {
 // record tells of a decision. set may be nil; a rule in it that depends on the
 // arguments keeps the scopes out, since the caller writes those.
 func (g *Guard) record(ctx context.Context, a asked, what access, d scopes.Decision, set *ruleSet) {
+	if d.Reason == claims.PolicyError {
+		g.raise(ruleAlarm, "item", string(what.kind)+" "+what.name)
+	}
 	if g.telemetry == nil {
 		return
 	}

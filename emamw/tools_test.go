@@ -92,3 +92,23 @@ func (b *bench) wantAnswer(a answer, status int, challenge string) {
 		}
 	}
 }
+
+// A rule that panics denies, and the log says which, once; the panic's own text may
+// be the caller's.
+func TestRuleFailureIsLogged(t *testing.T) {
+	b := newBench(t, stateless, before(func(b *bench) {
+		rule := scopes.When(func(args map[string]any) scopes.Rule {
+			return scopes.Scope(args["path"].(string)) // which is not there
+		})
+		b.mcp.AddTool(mcp.NewTool("broken", scopes.Where(rule)), b.tool("broken"))
+	}))
+	for range 3 {
+		a := b.post(b.token("files:write"), message("tools/call", map[string]any{"name": "broken", "arguments": map[string]any{"other": "secret"}}))
+		if a.Code != http.StatusForbidden || !strings.Contains(a.body, "access_denied") || b.runs("broken") != 0 {
+			t.Errorf("%d %s", a.Code, a.body)
+		}
+	}
+	if log := b.logs.String(); strings.Count(log, "mend its When function") != 1 || !strings.Contains(log, `item="tool broken"`) || strings.Contains(log, "secret") {
+		t.Error(log)
+	}
+}
