@@ -367,6 +367,53 @@ func TestResourceGoesAfterTheDecision(t *testing.T) {
 	}
 }
 
+// Nor is what was decided by the rule of one resource good for another that takes its
+// place: a new one, or the server's own behind one of the session, which the caller may
+// have a tool to close.
+func TestResourceIsReplacedAfterTheDecision(t *testing.T) {
+	made := func(scope string) server.ServerResource {
+		return server.ServerResource{Resource: mcp.NewResource("file:///x", scope, scopes.ForResource(scopes.Scope(scope))), Handler: func(context.Context, mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
+			return []mcp.ResourceContents{mcp.TextResourceContents{URI: "file:///x", Text: "text of " + scope}}, nil
+		}}
+	}
+	var b *bench
+	var between func()
+	hooks := &server.Hooks{}
+	hooks.AddBeforeReadResource(func(context.Context, any, *mcp.ReadResourceRequest) { between() })
+	b = newBench(t, stateful, serverOptions(server.WithHooks(hooks)))
+	session := b.session(b.token())
+	bare, _, _ := strings.Cut(session, ".")
+	add := func() {
+		if err := b.mcp.AddSessionResources(bare, made("lax")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove := func() {
+		if err := b.mcp.DeleteSessionResources(bare, "file:///x"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	nothing := func() {}
+	for _, tt := range []struct {
+		name            string
+		before, between func()
+		held, text      string
+	}{
+		{"it stays", func() { b.mcp.SetResources(made("lax")) }, nothing, "lax", "text of lax"},
+		{"a new one", func() { b.mcp.SetResources(made("lax")) }, func() { b.mcp.SetResources(made("strict")) }, "lax", ""},
+		{"the session's stays", add, nothing, "lax", "text of lax"},
+		{"the server's behind the session's", nothing, remove, "lax", ""},
+		{"the server's, with its scope", nothing, nothing, "strict", "text of strict"},
+	} {
+		tt.before()
+		between = tt.between
+		a := b.post(b.token(tt.held), message("resources/read", uri("file:///x")), header("Mcp-Session-Id", session))
+		if strings.Contains(a.body, "text of") != (tt.text != "") || !strings.Contains(a.body, tt.text) {
+			t.Errorf("%s: %d %s", tt.name, a.Code, a.body)
+		}
+	}
+}
+
 // A middleware of the server's own that drops the context loses who asks. The
 // handler stays closed, as it is for nobody.
 func TestMiddlewareThatDropsTheContext(t *testing.T) {
@@ -490,5 +537,40 @@ func TestRequestDuringTheListing(t *testing.T) {
 		asking = true
 		b.wantAnswer(b.post(b.token("text"), message("resources/read", uri("file:///a.txt"))), 200, "")
 		b.wantAnswer(b.post(b.token(), message("resources/read", uri("file:///a.txt"))), 403, challengeFor("text"))
+	}
+}
+
+// A read is decided once, and in front of its handler only compared with that: rules may
+// be dear, and each look for templates is a message that the server's hooks see.
+func TestReadIsDecidedOnce(t *testing.T) {
+	looks, asked := 0, 0
+	hooks := &server.Hooks{}
+	hooks.AddAfterListResourceTemplates(func(context.Context, any, *mcp.ListResourceTemplatesRequest, *mcp.ListResourceTemplatesResult) {
+		looks++
+	})
+	rule := scopes.When(func(map[string]any) scopes.Rule { asked++; return scopes.Authenticated() })
+	b := newBench(t, stateless, serverOptions(server.WithHooks(hooks)), before(func(b *bench) {
+		b.mcp.AddResource(mcp.NewResource("file:///x", "x", scopes.ForResource(rule)), b.reader)
+		b.mcp.AddResourceTemplate(mcp.NewResourceTemplate("file:///{x}.txt", "text", scopes.ForTemplate(rule)), b.reader)
+	}))
+	for read, want := range map[string]int{"file:///x": 0, "file:///x.txt": 1} {
+		looks, asked = 0, 0
+		b.wantAnswer(b.post(b.token(), message("resources/read", uri(read))), 200, "")
+		if looks != want || asked != 1 || b.runs(read) != 1 {
+			t.Errorf("%s: %d looks, want %d; the rule was asked %d times, want once", read, looks, want, asked)
+		}
+	}
+}
+
+// A hook that leads an approved read to another resource is not followed, though the
+// caller may read that one too: what is on record is the first.
+func TestHookLeadsAnApprovedReadAway(t *testing.T) {
+	hooks := &server.Hooks{}
+	hooks.AddBeforeReadResource(func(_ context.Context, _ any, m *mcp.ReadResourceRequest) { m.Params.URI = "file:///fixed" })
+	b := newBench(t, stateless, serverOptions(server.WithHooks(hooks)), before(furnish))
+	b.post(b.token("text", "fixed"), message("resources/read", uri("file:///a.txt")))
+	b.wantAnswer(b.post(b.token("text", "fixed"), message("resources/read", uri("file:///fixed"))), 200, "")
+	if b.runs("file:///fixed") != 1 {
+		t.Errorf("it was read %d times, want once", b.runs("file:///fixed"))
 	}
 }

@@ -71,11 +71,12 @@ type call struct {
 	task      bool // the call is to be made as a task
 }
 
-// approval is of one URI, which was decided on as a resource's own or as one that
-// templates match.
+// approval is of one URI, which was decided on as that of a resource, by the rule in
+// its meta, or as one that templates match.
 type approval struct {
 	uri   string
 	fixed bool
+	meta  *mcp.Meta
 }
 
 // standIn is what a refused message names in place of what it asked for. mcp-go
@@ -207,10 +208,15 @@ func (x *exchange) approve(read approval) {
 	}
 }
 
-func (x *exchange) isApproved(read approval) bool {
+// approved reports whether a URI was approved, and whether that was by the rule of
+// what serves it now.
+func (x *exchange) approved(read approval) (known, same bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return slices.Contains(x.reads, read)
+	for _, r := range x.reads {
+		known, same = known || r.uri == read.uri, same || r == read
+	}
+	return known, same
 }
 
 // conceal replaces a name in mcp-go's answer by the one that was asked for.

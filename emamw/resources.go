@@ -29,7 +29,7 @@ func (g *Guard) gateRead(ctx context.Context, a asked, m *mcp.ReadResourceReques
 	g.record(ctx, a, a.resource(mcp.MethodResourcesRead, &set), decision, &set)
 	switch {
 	case decision.Allowed:
-		a.approve(approval{uri, set.fixed})
+		a.approve(approval{uri, set.fixed, set.meta})
 		a.settle()
 	case g.hide:
 		g.readNothing(a, m)
@@ -194,7 +194,7 @@ func (a *asked) resource(method mcp.MCPMethod, set *ruleSet) access {
 // templates it picks is chance, so the rules of all of them must hold.
 func (g *Guard) resourceRules(ctx context.Context, uri string) (set ruleSet) {
 	if meta, ok := g.fixedResource(ctx, uri); ok {
-		set.name, set.fixed = uri, true
+		set.name, set.fixed, set.meta = uri, true, meta
 		set.item(g, meta, g.rules.central(uri)...)
 		return set
 	}
@@ -250,12 +250,15 @@ func (g *Guard) guardResource(next server.ResourceHandlerFunc) server.ResourceHa
 // nothing could note that, and it is decided once more.
 //
 // What serves the URI may have changed since, from a template to a resource of its
-// own or back: whoever replaces all resources of a server takes them out first, and
-// an attacker would read on until one request falls between.
+// own or back, or to another resource: whoever replaces all resources of a server takes
+// them out first, and an attacker would read on until one request falls between. It is
+// decided once more then, too.
 func (g *Guard) approved(ctx context.Context, a *asked, uri string) bool {
 	if a.x != nil {
-		_, fixed := g.fixedResource(ctx, uri)
-		return a.x.isApproved(approval{uri, fixed})
+		meta, fixed := g.fixedResource(ctx, uri)
+		if known, same := a.x.approved(approval{uri, fixed, meta}); !known || same {
+			return known
+		}
 	}
 	set := g.resourceRules(ctx, uri)
 	return g.decide(a.principal, map[string]any{"uri": uri}, &set).Allowed

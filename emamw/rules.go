@@ -83,8 +83,9 @@ func baseRule(tokens []string) scopes.Rule {
 // ruleSet is all that must hold for one item. Few items have more than an
 // annotation, so the first has its own place and no memory is needed for it.
 type ruleSet struct {
-	name  string // of a resource: its registered URI or template
-	fixed bool   // it is that of a resource, and not of templates that match
+	name  string    // of a resource: its registered URI or template
+	fixed bool      // it is that of a resource, and not of templates that match
+	meta  *mcp.Meta // of that resource
 	first scopes.Rule
 	more  []scopes.Rule
 	count int
