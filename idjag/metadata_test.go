@@ -227,8 +227,25 @@ func TestRotation(t *testing.T) {
 	check("in use", []string{"second", "first"}, "second")
 	w.clock.advance(time.Hour)
 	check("the last token may live", []string{"second", "first"}, "second")
+	set := func(keys idjag.Keys) {
+		t.Helper()
+		if err := w.SetKeys(keys); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(idjag.Keys{Current: second, Previous: []idjag.SigningKey{first}})
+	check("the same keys, read again", []string{"second", "first"}, "second")
 	w.clock.advance(5*time.Minute + time.Second)
 	check("it cannot", []string{"second"}, "second")
+	set(idjag.Keys{Current: second, Previous: []idjag.SigningKey{first}})
+	check("the same keys do not bring it back", []string{"second"}, "second")
+	another := idjag.DangerouslyEphemeralKey()
+	another.ID = first.ID
+	set(idjag.Keys{Current: second, Previous: []idjag.SigningKey{another}})
+	check("another key of its name", []string{"second", "first"}, "second")
+	set(idjag.Keys{Current: first, Previous: []idjag.SigningKey{second}})
+	set(idjag.Keys{Current: second, Previous: []idjag.SigningKey{first}})
+	check("in use again in between", []string{"second", "first"}, "second")
 	if err := w.SetKeys(idjag.Keys{Current: first}); err != nil {
 		t.Fatal(err)
 	}

@@ -176,7 +176,7 @@ func assemble(cfg *Config) (*Server, mistakes) {
 	s.tokenEndpoint = s.endpoint("/token")
 	s.documents = newDocuments(cfg, cfg.network(), s.now, s.telemetry)
 
-	ring, wrong := newKeyring(cfg.Keys, s.now())
+	ring, wrong := newKeyring(cfg.Keys, nil, s.now())
 	m = append(m, wrong...)
 	s.ring.Store(ring)
 

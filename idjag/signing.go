@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/emamw/mcp-ema/internal/jose"
@@ -26,7 +27,8 @@ type SigningKey struct {
 // To rotate: set Next, and leave it so until every resource server has seen it,
 // which takes as long as their key cache lives (an hour is plenty). Then make it
 // Current, and put the old one into Previous, where it is published until the
-// last token that it signed has expired, and then drops out by itself. A key
+// last token that it signed has expired, and then drops out by itself. Setting the
+// same keys again does not bring it back; a restart does, for as long. A key
 // that leaked is left out of all three, and every token that it signed is
 // refused as soon as the resource servers look again.
 type Keys struct {
@@ -50,15 +52,19 @@ func DangerouslyEphemeralKey() SigningKey {
 type keyring struct {
 	current SigningKey
 	steady  []jose.PublicKey // current and next
-	retired []jose.PublicKey
-	until   time.Time // when retired drops out
+	retired []retiredKey
+}
+
+type retiredKey struct {
+	jose.PublicKey
+	until time.Time // when it drops out
 }
 
 // newKeyring fills in what the configuration leaves open, and reports every
-// mistake. Whoever becomes Previous now may have signed until now.
-func newKeyring(k Keys, now time.Time) (*keyring, mistakes) {
+// mistake. last is what it replaces, or nil.
+func newKeyring(k Keys, last *keyring, now time.Time) (*keyring, mistakes) {
 	var m mistakes
-	ring := &keyring{until: now.Add(maxTokenLifetime + maxClockSkew)}
+	ring := &keyring{}
 	ids := make(map[string]bool)
 	add := func(field string, key SigningKey) (SigningKey, jose.PublicKey) {
 		key, public, reason := key.complete()
@@ -80,9 +86,23 @@ func newKeyring(k Keys, now time.Time) (*keyring, mistakes) {
 	}
 	for i, key := range k.Previous {
 		_, public = add(fmt.Sprintf("Keys.Previous[%d]", i), key)
-		ring.retired = append(ring.retired, public)
+		ring.retired = append(ring.retired, retiredKey{public, last.end(public, now)})
 	}
 	return ring, m
+}
+
+// end is when a key that is Previous drops out. One that becomes so now may have
+// signed until now. One that was so before signed nothing since: keys that are
+// set anew, for a reason of their own, do not bring it back.
+func (r *keyring) end(key jose.PublicKey, now time.Time) time.Time {
+	if r != nil {
+		for _, old := range r.retired {
+			if same, ok := old.Key.(interface{ Equal(crypto.PublicKey) bool }); ok && same.Equal(key.Key) {
+				return old.until
+			}
+		}
+	}
+	return now.Add(maxTokenLifetime + maxClockSkew)
 }
 
 // complete chooses the algorithm and the ID. reason is "" for a good key.
@@ -128,17 +148,20 @@ func algorithmOf(key crypto.PublicKey) string {
 
 // published are the keys that the JWK set holds now.
 func (r *keyring) published(now time.Time) []jose.PublicKey {
-	if now.After(r.until) {
-		return r.steady
+	keys := slices.Clone(r.steady)
+	for _, old := range r.retired {
+		if !now.After(old.until) {
+			keys = append(keys, old.PublicKey)
+		}
 	}
-	return append(r.steady[:len(r.steady):len(r.steady)], r.retired...)
+	return keys
 }
 
 // SetKeys replaces all keys at once. What it does not list is withdrawn; see
 // [Keys] for how to rotate. On an error nothing changes, and the error holds
 // every mistake as a [*ConfigError].
 func (s *Server) SetKeys(k Keys) error {
-	ring, m := newKeyring(k, s.now())
+	ring, m := newKeyring(k, s.ring.Load(), s.now())
 	if err := m.err(); err != nil {
 		return err
 	}
