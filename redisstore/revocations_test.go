@@ -51,7 +51,7 @@ func TestFollowOfAReplica(t *testing.T) {
 	revoke(t, s, subject("alice"))
 	f := follow(t, s)
 	f.knows(t, "alice")
-	if err := admin(t, server.Addr).SlaveOf(t.Context(), "127.0.0.1", "1").Err(); err != nil {
+	if err := admin(t, server.Addr).Do(t.Context(), "REPLICAOF", "127.0.0.1", "1").Err(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.end(t); !strings.Contains(fmt.Sprint(err), "READONLY") {
@@ -60,7 +60,7 @@ func TestFollowOfAReplica(t *testing.T) {
 	if calls, err := follow(t, s).end(t); calls > 0 || err == nil {
 		t.Errorf("followed again: %d calls, %v", calls, err)
 	}
-	if err := admin(t, server.Addr).SlaveOf(t.Context(), "no", "one").Err(); err != nil {
+	if err := admin(t, server.Addr).Do(t.Context(), "REPLICAOF", "NO", "ONE").Err(); err != nil {
 		t.Fatal(err)
 	}
 	follow(t, s).knows(t, "alice")
