@@ -17,6 +17,10 @@ const (
 	methodPublic = "none"
 )
 
+// noSuchSecret does not tell an unknown client from a wrong secret, as what comes
+// before it takes care not to.
+const noSuchSecret = "no client has this id and secret: compare both with Clients, where SecretHashes holds what HashSecret returns"
+
 const clientAssertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 // A caller is an authenticated client, and how it showed who it is.
@@ -56,7 +60,7 @@ func (s *Server) authenticate(ctx context.Context, r *http.Request, f form) (*ca
 // basicClient is client_secret_basic. A client_id in the form, which some
 // clients add, must be the same.
 func (s *Server) basicClient(header string, f form) (*caller, error) {
-	failed := refuse(claims.ClientUnauthenticated)
+	failed := unproven(noSuchSecret)
 	failed.scheme = true
 	readings, ok := readBasic(header)
 	if !ok {
@@ -80,7 +84,7 @@ func (s *Server) postedClient(f form) (*caller, error) {
 	}
 	c := checkSecret(s.registered, []credential{{id: id, secret: f.value("client_secret")}})
 	if c == nil {
-		return nil, refuse(claims.ClientUnauthenticated)
+		return nil, unproven(noSuchSecret)
 	}
 	return &caller{client: c, method: methodPost}, nil
 }
@@ -100,7 +104,7 @@ func (s *Server) publicClient(ctx context.Context, f form) (*caller, error) {
 		return nil, err
 	}
 	if c == nil || !c.public {
-		return nil, refuse(claims.ClientUnauthenticated)
+		return nil, unproven("a client_id without a proof: register the client, or let it use the secret or key that it is registered with")
 	}
 	return &caller{client: c, method: methodPublic}, nil
 }
@@ -131,7 +135,7 @@ func (s *Server) consumeProof(ctx context.Context, p proof) error {
 		return &refusal{reason: claims.StoreUnavailable, code: unavailable, cause: foreign("Replay", err)}
 	}
 	if !fresh || s.expired(p.expires) {
-		return refuse(claims.ClientUnauthenticated)
+		return unproven("client assertion: it was used before, or ran out while the request waited: let the client make one for each request, with a jti of its own")
 	}
 	return nil
 }

@@ -240,6 +240,47 @@ func (w *world) clientAssertion(client string, header, claims claimSet) string {
 	return jose.Encode(h, marshal(c), clientKey.sign)
 }
 
+// TestWhyAClientIsUnproven: the client is told nothing, and the log which of a dozen
+// defects it was; but not whether a client of that id is known.
+func TestWhyAClientIsUnproven(t *testing.T) {
+	signed := func(header, claims claimSet) func(w *world, v url.Values) {
+		return func(w *world, v url.Values) {
+			v.Set("client_assertion_type", assertionType)
+			v.Set("client_assertion", w.clientAssertion("signer", header, claims))
+		}
+	}
+	posted := func(id, secret string) func(w *world, v url.Values) {
+		return func(_ *world, v url.Values) { v.Set("client_id", id); v.Set("client_secret", secret) }
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(w *world, v url.Values)
+		cause  string
+	}{
+		{"wrong secret", posted(clientID, "wrong"), noSuchSecret},
+		{"no such client", posted("stranger", "wrong"), noSuchSecret},
+		{"nothing", func(_ *world, v url.Values) { v.Set("client_id", "signer") }, "a client_id without a proof"},
+		{"typ", signed(claimSet{"typ": "at+jwt"}, nil), "typ is that of another kind"},
+		{"alg", signed(claimSet{"alg": "ES512"}, nil), "alg is not"},
+		{"sub", signed(nil, claimSet{"sub": "canary"}), "iss and sub must both"},
+		{"no keys", signed(nil, claimSet{"iss": clientID, "sub": clientID}), "has keys"},
+		{"aud", signed(nil, claimSet{"aud": "https://canary.example"}), "aud must be"},
+		{"exp", signed(nil, claimSet{"exp": nil}), "exp is absent"},
+	} {
+		w := newWorld(t, manyClients)
+		values := form(w.mint(nil))
+		tt.change(w, values)
+		if a := w.send(tokenRequest(values)); a.code() != "invalid_client" || strings.Contains(string(a.raw), tt.cause) {
+			t.Errorf("%s: answered %s", tt.name, a.raw)
+		}
+		if log := w.logs.String(); !strings.Contains(log, "cause=\"idjag: ") || !strings.Contains(log, tt.cause) || strings.Contains(log, "canary") {
+			t.Errorf("%s: %s", tt.name, log)
+		}
+	}
+}
+
+const noSuchSecret = "no client has this id and secret"
+
 // TestForgedClientAssertion: good claims, and the signature of somebody else.
 func TestForgedClientAssertion(t *testing.T) {
 	w := newWorld(t, manyClients)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/emamw/mcp-ema/claims"
@@ -40,10 +41,10 @@ func (s *Server) verifyClientAssertion(ctx context.Context, f form) (*client, pr
 	// assertion; only its typ says so for certain (RFC 8725 section 3.11).
 	// Clients that set none are too many to refuse.
 	if typ := token.Header.Type; typ != "" && typ != "jwt" && typ != "client-authentication+jwt" {
-		return nil, proof{}, refuse(claims.ClientUnauthenticated)
+		return nil, proof{}, unproven("client assertion: typ is that of another kind of token: use client-authentication+jwt, JWT or none")
 	}
 	if !slices.Contains(defaultAlgorithms, token.Header.Algorithm) {
-		return nil, proof{}, refuse(claims.ClientUnauthenticated)
+		return nil, proof{}, unproven("client assertion: alg is not accepted: use one of " + strings.Join(defaultAlgorithms, ", "))
 	}
 	p, err := claims.ParsePayload(token.Payload)
 	if err != nil {
@@ -76,14 +77,14 @@ func (s *Server) assertingClient(ctx context.Context, p *claims.Payload, clientI
 		return nil, err
 	}
 	if iss == "" || iss != sub || clientID != "" && clientID != iss {
-		return nil, refuse(claims.ClientUnauthenticated)
+		return nil, unproven("client assertion: iss and sub must both be the client_id (RFC 7523 section 3)")
 	}
 	c, err := s.lookup(ctx, iss)
 	if err != nil {
 		return nil, err
 	}
 	if c == nil || c.keys == nil {
-		return nil, refuse(claims.ClientUnauthenticated)
+		return nil, unproven("client assertion: no client of this id has keys: set its JWKS or JWKSURL")
 	}
 	return c, nil
 }
@@ -97,7 +98,7 @@ func (s *Server) checkClientAssertion(c *client, p *claims.Payload) (proof, erro
 		return proof{}, err
 	}
 	if len(aud) != 1 || aud[0] != s.issuer && !(c.tokenEndpointAudience && aud[0] == s.tokenEndpoint) {
-		return proof{}, refuse(claims.ClientUnauthenticated)
+		return proof{}, unproven("client assertion: aud must be this server's issuer alone; for older clients see DangerouslyAllowTokenEndpointAudience")
 	}
 	now := s.now()
 	exp, present, err := p.Time("exp")
@@ -105,7 +106,7 @@ func (s *Server) checkClientAssertion(c *client, p *claims.Payload) (proof, erro
 		return proof{}, err
 	}
 	if !present || !now.Before(exp.Add(s.skew)) || exp.Sub(now) > maxClientAssertionLifetime+s.skew {
-		return proof{}, refuse(claims.ClientUnauthenticated)
+		return proof{}, unproven("client assertion: exp is absent, past or more than an hour ahead: compare clocks, and let the client make it for minutes")
 	}
 	if err := s.begun(p, now); err != nil {
 		return proof{}, err

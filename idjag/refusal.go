@@ -59,6 +59,14 @@ func faulty(claim string, reason claims.Reason) *refusal {
 	return &refusal{reason: reason, code: codeOf(reason), cause: &claims.Error{Reason: reason, Claim: claim}}
 }
 
+// unproven is the refusal of a client that did not prove who it is. The cause is
+// for the log: one word for a dozen defects would leave its operator to guess.
+func unproven(why string) *refusal {
+	r := refuse(claims.ClientUnauthenticated)
+	r.cause = errors.New("idjag: " + why)
+	return r
+}
+
 func malformedRequest(description string) *refusal {
 	return &refusal{reason: claims.RequestMalformed, code: invalidRequest, description: description}
 }

@@ -329,7 +329,7 @@ var (
 	}
 	Unredeemed = []Refusal{
 		{claims.GrantUnsupported, "another grant_type", "let the client redeem an ID-JAG: no other grant is served"},
-		{claims.ClientUnauthenticated, "the client did not prove who it is", "compare the client's id, secret or key with its entry in Clients"},
+		{claims.ClientUnauthenticated, "the client did not prove who it is", "see the cause in the log: compare the client's id, secret or key with its entry in Clients"},
 		{claims.ClientUnauthorized, "the client may not use this grant", "allow it in its entry in Clients"},
 		{claims.ClientMismatch, "the ID-JAG was issued to another client", "register the client at the identity provider under the id it has here; else look for a stolen ID-JAG"},
 		{claims.SubjectUnresolved, "no such user here", "create the account, or look at ResolveSubject"},
