@@ -112,11 +112,14 @@ func exchangeFrom(ctx context.Context) *exchange {
 func (x *exchange) settle() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.verdict != open {
-		return
+	x.letOut()
+}
+
+func (x *exchange) letOut() {
+	if x.verdict == open {
+		x.verdict = allowed
+		x.release()
 	}
-	x.verdict = allowed
-	x.release()
 }
 
 // deny turns the answer into a refusal, unless it was let out before, or is a
@@ -141,11 +144,11 @@ func (x *exchange) see() {
 // and hands it to every hook and filter. A stream has no message of its own.
 func (x *exchange) take(ctx context.Context) bool {
 	x.mu.Lock()
+	defer x.mu.Unlock()
 	if x.message == nil {
 		x.message = ctx
 	}
-	x.mu.Unlock()
-	return x.answers(ctx)
+	return x.holds && same(x.message, ctx)
 }
 
 // answers reports whether the message of this context is the exchange's own. What
@@ -183,11 +186,13 @@ func (x *exchange) expected() call {
 	return x.pending
 }
 
-// letThrough notes the item that may run, and by which rules.
+// letThrough notes the item that may run, and by which rules, and lets the answer
+// out.
 func (x *exchange) letThrough(method mcp.MCPMethod, rules ruleSet) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.ran, x.rules = method, rules
+	x.letOut()
 }
 
 // rulesOf returns the rules of the tool that this exchange let through, and false
@@ -254,8 +259,7 @@ func (x *exchange) finish() {
 	case x.verdict == open && x.status != http.StatusAccepted:
 		// Nothing was asked of the gate. After a 202 it may still be: legacy SSE
 		// accepts a message first and handles it then.
-		x.verdict = allowed
-		x.release()
+		x.letOut()
 	}
 }
 

@@ -81,7 +81,6 @@ func decideOne[T any](ctx context.Context, g *Guard, k *kind[T], a asked, items 
 			set, _ = set.bind(c.arguments)
 		}
 		a.x.letThrough(c.method, set)
-		a.settle()
 		return items
 	}
 	// An item that the caller's lists leave out must answer like one that does
