@@ -132,7 +132,7 @@ func (s *Server) consumeProof(ctx context.Context, p proof) error {
 	}
 	fresh, err := s.replay.Consume(ctx, p.key, s.forgetAt(p.expires))
 	if err != nil {
-		return &refusal{reason: claims.StoreUnavailable, code: unavailable, cause: foreign("Replay", err)}
+		return outage(ctx, "Replay", err)
 	}
 	if !fresh || s.expired(p.expires) {
 		return unproven("client assertion: it was used before, or ran out while the request waited: let the client make one for each request, with a jti of its own")

@@ -209,7 +209,7 @@ func (s *Server) resolved(ctx context.Context, a *assertion) (string, error) {
 	case errors.Is(err, ErrNoSubject), err == nil && subject == "":
 		return "", refuse(claims.SubjectUnresolved)
 	case err != nil:
-		return "", &refusal{reason: claims.StoreUnavailable, code: unavailable, cause: foreign("ResolveSubject", err)}
+		return "", outage(ctx, "ResolveSubject", err)
 	}
 	return subject, nil
 }
@@ -239,7 +239,7 @@ func (s *Server) consume(ctx context.Context, a *assertion, c *caller) error {
 	}
 	fresh, err := s.replay.Consume(ctx, replayKey("id-jag", a.provider.Issuer, a.id), s.forgetAt(a.expires))
 	if err != nil {
-		return &refusal{reason: claims.StoreUnavailable, code: unavailable, cause: foreign("Replay", err)}
+		return outage(ctx, "Replay", err)
 	}
 	if !fresh {
 		return refuse(claims.AssertionReplayed)

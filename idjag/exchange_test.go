@@ -544,6 +544,40 @@ func TestUnavailable(t *testing.T) {
 	})
 }
 
+// TestClientLeaves: a client that hangs up is no outage of a store or a directory,
+// and has lost nothing. Code that panics all the same has failed.
+func TestClientLeaves(t *testing.T) {
+	const before, resolving, panicking = "before", "while it is resolved", "and that panics"
+	for where, reason := range map[string]string{before: "canceled", resolving: "canceled", panicking: "store_unavailable"} {
+		t.Run(where, func(t *testing.T) {
+			var leave context.CancelFunc
+			w := newWorld(t, func(_ *world, cfg *idjag.Config) {
+				cfg.ResolveSubject = func(ctx context.Context, _ claims.Principal) (string, error) {
+					leave()
+					if where == panicking {
+						panic("boom")
+					}
+					return "user_42", ctx.Err()
+				}
+			})
+			ctx, cancel := context.WithCancel(t.Context())
+			if leave = cancel; where == before {
+				leave()
+			}
+			assertion := w.mint(nil)
+			r := tokenRequest(form(assertion)).WithContext(ctx)
+			r.SetBasicAuth(clientID, secret)
+			w.refused(w.send(r), http.StatusServiceUnavailable, "temporarily_unavailable", reason)
+			if told := strings.Contains(w.logs.String(), "level=ERROR"); told != (where == panicking) {
+				t.Errorf("the operator is told: %v\n%s", told, w.logs)
+			}
+			if where != panicking {
+				w.granted(w.redeem(assertion))
+			}
+		})
+	}
+}
+
 type downStore struct{}
 
 func (downStore) Consume(context.Context, string, time.Time) (bool, error) {

@@ -1,6 +1,7 @@
 package idjag
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -69,6 +70,16 @@ func unproven(why string) *refusal {
 
 func malformedRequest(description string) *refusal {
 	return &refusal{reason: claims.RequestMalformed, code: invalidRequest, description: description}
+}
+
+// outage refuses for a store or a directory that failed. One that gave up because
+// the client had left did not fail: whoever hangs up could else have the operator
+// told of an outage that there is not.
+func outage(ctx context.Context, field string, err error) *refusal {
+	if ended := ctx.Err(); ended != nil && !errors.Is(err, errPanic) {
+		return &refusal{reason: claims.Canceled, code: unavailable, cause: ended}
+	}
+	return &refusal{reason: claims.StoreUnavailable, code: unavailable, cause: foreign(field, err)}
 }
 
 // asRefusal finds the reason in an error of one of the packages that read

@@ -65,7 +65,7 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request, end *telemetry.R
 
 func (s *Server) revokeNow(ctx context.Context, target revocation.Revocation) error {
 	if err := s.revoked.store.Revoke(ctx, target); err != nil {
-		return &refusal{reason: claims.StoreUnavailable, code: unavailable, cause: foreign("Revocations", err)}
+		return outage(ctx, "Revocations", err)
 	}
 	return nil
 }
