@@ -270,7 +270,7 @@ func TestWhyAClientIsUnproven(t *testing.T) {
 		w := newWorld(t, manyClients)
 		values := form(w.mint(nil))
 		tt.change(w, values)
-		if a := w.send(tokenRequest(values)); a.code() != "invalid_client" || strings.Contains(string(a.raw), tt.cause) {
+		if a := w.send(tokenRequest(values)); a.code() != "invalid_client" || strings.Contains(a.raw, tt.cause) {
 			t.Errorf("%s: answered %s", tt.name, a.raw)
 		}
 		if log := w.logs.String(); !strings.Contains(log, "cause=\"idjag: ") || !strings.Contains(log, tt.cause) || strings.Contains(log, "canary") {
