@@ -123,6 +123,11 @@ func TestGroupsLookupFailures(t *testing.T) {
 				if waited := time.Since(begun); waited > 5*time.Second {
 					t.Errorf("waited %v", waited)
 				}
+				synctest.Wait()
+				// Who asks next is told the same, by the answer that is remembered.
+				if _, err := m.Map(ctx, parse(t, string(readFixture(t, "entra-overage.json")))); err == nil || !strings.Contains(err.Error(), c.detail) {
+					t.Errorf("then error %v", err)
+				}
 				time.Sleep(time.Hour) // lets a deaf lookup end
 			})
 		})

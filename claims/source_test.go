@@ -63,6 +63,30 @@ func TestScopes(t *testing.T) {
 	}
 }
 
+// TestEmptyIsStated: a list that holds nothing is not nil, which is a list that the
+// token does not have.
+func TestEmptyIsStated(t *testing.T) {
+	for _, c := range []struct {
+		members, shape string
+		stated         bool
+	}{
+		{`,"l":[]`, "", true},
+		{`,"l":[]`, claims.AsEither, true},
+		{`,"l":""`, claims.AsSpace, true},
+		{`,"l":""`, claims.AsEither, true},
+		{``, "", false},
+	} {
+		l := []claims.Source{{Pointer: "/l", As: c.shape}}
+		p, err := mapToken(t, with(func(m *claims.Mapping) { m.Roles, m.Permissions = l, l }), token(c.members))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.Roles)+len(p.Permissions) > 0 || (p.Roles != nil) != c.stated || (p.Permissions != nil) != c.stated {
+			t.Errorf("%s as %q: roles %#v, permissions %#v", c.members, c.shape, p.Roles, p.Permissions)
+		}
+	}
+}
+
 // TestManyScopes takes the way that does not compare each with each.
 func TestManyScopes(t *testing.T) {
 	var list []string

@@ -20,9 +20,10 @@ const (
 	maxIdentityBytes = 4 << 10
 )
 
-// identityCache remembers verified tokens by their hash. It never keeps one
-// past its expiry, nor past the TTL of groups that were looked up for it, nor one
-// whose issuer has since withdrawn a key, and it keeps no refusal: a flood of bad tokens takes no room in it.
+// identityCache remembers verified tokens by their hash. It never keeps one past
+// its expiry, nor past the TTL of groups that were looked up for it, nor one whose
+// issuer has since withdrawn a key. It keeps no refusal: a flood of bad tokens
+// takes no room in it.
 type identityCache struct {
 	shards [cacheShards]cacheShard
 	off    bool

@@ -148,7 +148,7 @@ func (x *exchange) take(ctx context.Context) bool {
 	if x.message == nil {
 		x.message = ctx
 	}
-	return x.holds && same(x.message, ctx)
+	return x.own(ctx)
 }
 
 // answers reports whether the message of this context is the exchange's own. What
@@ -157,6 +157,11 @@ func (x *exchange) take(ctx context.Context) bool {
 func (x *exchange) answers(ctx context.Context) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	return x.own(ctx)
+}
+
+// own is answers for who holds the lock.
+func (x *exchange) own(ctx context.Context) bool {
 	return x.holds && (x.message == nil || same(x.message, ctx))
 }
 

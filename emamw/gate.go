@@ -75,9 +75,8 @@ func (g *Guard) asks(ctx context.Context, id any) (asked, bool) {
 		return asked{}, false
 	}
 	x := exchangeFrom(ctx)
-	l := glanceIn(ctx, x)
 	switch {
-	case l.is(g, id):
+	case glanceIn(ctx, x).is(g, id):
 		return asked{}, false
 	case x == nil:
 	case x.guard != g:
@@ -85,10 +84,6 @@ func (g *Guard) asks(ctx context.Context, id any) (asked, bool) {
 		// it let in there: the token names another resource.
 		g.raise(unguardedAlarm)
 		return asked{}, true
-	case l != nil:
-		// What a hook sends while the gate looks around: the same caller's, but
-		// it is not what the exchange will answer.
-		return asked{principal: x.id.principal, caller: x.id.caller}, true
 	default:
 		return asked{principal: x.id.principal, caller: x.id.caller, x: x, own: x.answers(ctx)}, true
 	}

@@ -81,6 +81,7 @@ func TestClientAuthentication(t *testing.T) {
 		{"basic, not base64", clientID, request{header: []string{"Basic !!!"}}, 401, "invalid_client", "client_unauthenticated"},
 		{"basic, many colons", clientID, request{header: []string{basic(clientID, strings.Repeat(":", 99))}}, 401, "invalid_client", "client_unauthenticated"},
 		{"bearer", clientID, request{header: []string{"Bearer " + secret}}, 401, "invalid_client", "client_unauthenticated"},
+		{"another scheme, and what basic would have", clientID, request{header: []string{strings.Replace(basic(clientID, secret), "Basic", "Digest", 1)}}, 401, "invalid_client", "client_unauthenticated"},
 		{"empty header", clientID, request{header: []string{""}}, 401, "invalid_client", "client_unauthenticated"},
 		{"post, wrong secret", clientID, request{form: url.Values{"client_id": {clientID}, "client_secret": {"x"}}}, 400, "invalid_client", "client_unauthenticated"},
 		{"post, no such client", clientID, request{form: url.Values{"client_id": {"nobody"}, "client_secret": {secret}}}, 400, "invalid_client", "client_unauthenticated"},

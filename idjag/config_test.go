@@ -150,6 +150,14 @@ func TestConfigMistakes(t *testing.T) {
 	}
 }
 
+// TestEmptyIsNotRelative: what was left out is called that.
+func TestEmptyIsNotRelative(t *testing.T) {
+	_, err := idjag.New(t.Context(), idjag.Config{Resources: []idjag.Resource{{}}})
+	if err == nil || !strings.Contains(err.Error(), "Resources[0].ID is empty") {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestNoPasswordInAMistake: the error goes into a log.
 func TestNoPasswordInAMistake(t *testing.T) {
 	const url = "https://u:secret@x.example"

@@ -143,16 +143,18 @@ func TestScopeStatedElsewhere(t *testing.T) {
 	tests := []struct {
 		name    string
 		mapping claims.Mapping
+		scope   any
 		scp     any
 		want    string // the token's scope; "" is a refusal
 	}{
-		{"one", mapping, []string{"files:read"}, "files:read"},
-		{"one, in a text", mapping, "files:read", "files:read"},
-		{"none", mapping, []string{}, ""},
-		{"none, in a text", mapping, "", ""},
-		{"one, and taken away", clearing, []string{"files:read"}, ""},
-		{"not stated", mapping, nil, "files:read files:write"},
-		{"not stated, and nothing taken away", clearing, nil, "files:read files:write"},
+		{"one", mapping, nil, []string{"files:read"}, "files:read"},
+		{"one, in a text", mapping, nil, "files:read", "files:read"},
+		{"none", mapping, nil, []string{}, ""},
+		{"none, in a text", mapping, nil, "", ""},
+		{"one, and taken away", clearing, nil, []string{"files:read"}, ""},
+		{"in the claim of the standard, which is not read", mapping, "files:read", nil, ""},
+		{"not stated", mapping, nil, nil, "files:read files:write"},
+		{"not stated, and nothing taken away", clearing, nil, nil, "files:read files:write"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -160,7 +162,7 @@ func TestScopeStatedElsewhere(t *testing.T) {
 				cfg.IdentityProviders[0].Claims = tt.mapping
 				cfg.Policy = &idjag.Policy{Rules: []idjag.Rule{{Name: "writers", Scopes: []string{"files:read", "files:write"}}}}
 			})
-			a := w.redeem(w.mint(with(claimSet{"scope": nil, "scp": tt.scp})))
+			a := w.redeem(w.mint(with(claimSet{"scope": tt.scope, "scp": tt.scp})))
 			if tt.want == "" {
 				w.refused(a, 400, "invalid_scope", "scope_not_granted")
 				return
