@@ -89,9 +89,13 @@ func writeCuts(path string, cuts []cut) error {
 	return os.WriteFile(path, []byte(cutsHead+strings.Join(rows, "\n")+"\n"), 0o600)
 }
 
-// mostReasons is how many reasons the cases that one cut turns may have. A cut
-// that turns more took out no check: it broke the verifier.
-const mostReasons = 2
+// mostReasons is how many reasons the cases that one cut turns may have, and one in
+// mostCases how many of all cases. A cut that turns more took out no check: it broke
+// the verifier, or changed how every refusal is told.
+const (
+	mostReasons = 2
+	mostCases   = 2
+)
 
 // turned returns the cases that the cut turns. Behind some checks the code relies on
 // what they refuse, and falls over without them: then the first such case ends the
@@ -105,7 +109,7 @@ func (b *bed) turned(ctx context.Context, c cut, reasons map[string]string) (cas
 		return nil, true, nil
 	}
 	cases, hit := failedCases(o.output, reasons)
-	if len(hit) > mostReasons {
+	if len(hit) > mostReasons || len(cases) > len(b.all[c.corpus])/mostCases {
 		return nil, false, nil
 	}
 	return cases, false, nil
