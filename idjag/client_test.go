@@ -191,6 +191,7 @@ func TestClientAssertion(t *testing.T) {
 		{"a client without keys", "signer", nil, claimSet{"iss": clientID, "sub": clientID}, nil, "invalid_client"},
 		{"another client_id", "signer", nil, nil, url.Values{"client_id": {clientID}}, "invalid_client"},
 		{"expired", "signer", nil, claimSet{"exp": exp(-30 * time.Second)}, nil, "invalid_client"},
+		{"expired, without jti", "signer", nil, claimSet{"exp": exp(-30 * time.Second), "jti": nil}, nil, "invalid_client"},
 		{"exp absent", "signer", nil, claimSet{"exp": nil}, nil, "invalid_client"},
 		{"exp tomorrow", "signer", nil, claimSet{"exp": exp(24 * time.Hour)}, nil, "invalid_client"},
 		{"not yet valid", "signer", nil, claimSet{"nbf": exp(time.Hour)}, nil, "invalid_client"},
