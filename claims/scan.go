@@ -270,7 +270,7 @@ func scanEscape(s string) (n int, r rune, f fault) {
 	return 12, (r-0xD800)<<10 + (low - 0xDC00) + 0x10000, ""
 }
 
-// hex4 reads \uXXXX at the start of s.
+// hex4 reads \u and its four digits at the start of s.
 func hex4(s string) (r rune, ok bool) {
 	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
 		return 0, false

@@ -72,3 +72,34 @@ func TestCoverageSurvivesTheServersOwn(t *testing.T) {
 		}
 	}
 }
+
+// What a hook sends into the server while Handler looks for what has no rule is the
+// hook's own: nobody calls, and nothing with a rule runs.
+func TestHookAsksDuringTheCoverage(t *testing.T) {
+	var b *bench
+	asking, answered := true, 0
+	hooks := &server.Hooks{}
+	hooks.AddBeforeAny(func(ctx context.Context, _ any, method mcp.MCPMethod, _ any) {
+		if method != mcp.MethodToolsList || !asking {
+			return
+		}
+		asking = false
+		for _, d := range doors {
+			b.mcp.HandleMessage(ctx, []byte(message(d.method, d.params)))
+			answered++
+		}
+	})
+	b = newBench(t, serverOptions(server.WithHooks(hooks)), before(func(outer *bench) {
+		b = outer
+		furnish(outer)
+	}))
+	b.guard.Handler(b.handler)
+	if answered != len(doors) {
+		t.Errorf("the hook asked for %d of %d: the test proves nothing", answered, len(doors))
+	}
+	for _, d := range doors {
+		if d.runs != "" && b.runs(d.runs) != 0 {
+			t.Errorf("%s ran for nobody", d.name)
+		}
+	}
+}

@@ -76,7 +76,7 @@ func (g *Guard) asks(ctx context.Context, id any) (asked, bool) {
 	}
 	x := exchangeFrom(ctx)
 	switch {
-	case glanceIn(ctx, x).is(g, id):
+	case glanceIn(ctx, x).is(ctx, g, id):
 		return asked{}, false
 	case x == nil:
 	case x.guard != g:

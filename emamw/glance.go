@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"slices"
+	"sync/atomic"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -18,11 +19,11 @@ type glanceKey struct{}
 // glance is such a message, and what it found.
 type glance struct {
 	guard     *Guard
-	tools     bool       // it asks for tools
 	cursor    mcp.Cursor // that it asks for
 	seen      bool
 	templates []mcp.ResourceTemplate
 	next      mcp.Cursor
+	context   atomic.Pointer[context.Context] // that mcp-go made for it
 }
 
 // glanceIn returns the glance that a message belongs to, also one that a hook sends
@@ -37,10 +38,20 @@ func glanceIn(ctx context.Context, x *exchange) *glance {
 	return l
 }
 
-// is reports whether the message with this id is the glance itself. A filter knows
-// no id and gives nil: all that is filtered in a look for tools is that.
-func (l *glance) is(g *Guard, id any) bool {
-	return l != nil && l.guard == g && (id == any(nowhere) || id == nil && l.tools)
+// is reports whether the message with this id and this context is the glance itself,
+// and not what a hook sends meanwhile. Filters are not told the id, which nobody can
+// guess, and give nil: they know the message by the context that the hooks before
+// them were given.
+func (l *glance) is(ctx context.Context, g *Guard, id any) bool {
+	switch {
+	case l == nil, l.guard != g:
+		return false
+	case id == any(nowhere):
+		l.context.Store(&ctx)
+		return true
+	}
+	own := l.context.Load()
+	return id == nil && own != nil && same(*own, ctx)
 }
 
 // under returns the context in which the gate looks around.
@@ -54,7 +65,7 @@ func (l *glance) under(ctx context.Context) context.Context {
 // onGlance takes a list of templates before the hooks of the server's own, which
 // may leave out of lists what a read still reaches.
 func (g *Guard) onGlance(ctx context.Context, id any, request *mcp.ListResourceTemplatesRequest, result *mcp.ListResourceTemplatesResult) {
-	if l := glanceIn(ctx, exchangeFrom(ctx)); l.is(g, id) && request.Params.Cursor == l.cursor {
+	if l := glanceIn(ctx, exchangeFrom(ctx)); l.is(ctx, g, id) && request.Params.Cursor == l.cursor {
 		l.seen, l.templates, l.next = true, slices.Clone(result.ResourceTemplates), result.NextCursor
 	}
 }
@@ -182,10 +193,9 @@ func (g *Guard) page(ctx context.Context, cursor mcp.Cursor) (page []mcp.Resourc
 // tools returns the tools of the server, task tools included, as far as its own
 // filters show them.
 func (g *Guard) tools(ctx context.Context) (found []mcp.Tool) {
-	ctx = (&glance{guard: g, tools: true}).under(ctx)
 	cursor := mcp.Cursor("")
 	for {
-		response, ok := g.server.HandleMessage(ctx, lookMessage(mcp.MethodToolsList, cursor)).(mcp.JSONRPCResponse)
+		response, ok := g.server.HandleMessage((&glance{guard: g}).under(ctx), lookMessage(mcp.MethodToolsList, cursor)).(mcp.JSONRPCResponse)
 		if !ok {
 			return found
 		}
