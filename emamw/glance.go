@@ -47,7 +47,8 @@ func (l *glance) is(ctx context.Context, g *Guard, id any) bool {
 	case l == nil, l.guard != g:
 		return false
 	case id == any(nowhere):
-		l.context.Store(&ctx)
+		own := ctx // not ctx itself, which would need memory of the heap for every message
+		l.context.Store(&own)
 		return true
 	}
 	own := l.context.Load()
